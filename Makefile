@@ -1,0 +1,77 @@
+# Every target is one line of `make help`: the text after `##`.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STACK = $(BIN)/stack
+
+PIP_QUIET := --quiet --disable-pip-version-check --no-input --progress-bar off
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' pyproject.toml
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+##@ Run
+up: $(VENV)/.ops ## Start the whole stack and print where everything is (MODE=local)
+	@$(STACK) up $(if $(MODE),--mode $(MODE))
+
+down: $(VENV)/.ops ## Stop the stack; data in .run/ is kept
+	@$(STACK) down
+
+load: $(VENV)/.ops ## Send questions: RATE= per second, DURATION= seconds
+	@$(STACK) load $(if $(RATE),--rate $(RATE)) $(if $(DURATION),--duration $(DURATION))
+
+##@ Look
+status: $(VENV)/.ops ## Show what runs, its health, memory and address
+	@$(STACK) status
+
+logs: $(VENV)/.ops ## Follow one log: SERVICE=gateway (or prometheus, inbox, …)
+	@$(STACK) logs $(if $(SERVICE),$(SERVICE)) $(if $(FOLLOW),--follow)
+
+##@ Build
+test: lint ## Run every check: lint, types, unit, property, rules, integration
+	@$(BIN)/pytest $(ARGS)
+
+lint: $(VENV)/.dev ## Check style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(VENV)/.dev ## Rewrite the code in the project's style
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+lock: $(VENV)/.dev ## Pin every dependency anew, with hashes
+	@$(COMPILE) --all-extras --group dev --group build -o requirements/dev.lock
+	@$(COMPILE) --extra services --extra ops --group build -c requirements/dev.lock -o requirements/ops.lock
+	@$(COMPILE) --extra services -c requirements/dev.lock -o requirements/services.lock
+
+clean: ## Stop the stack; delete .run/ with its data, and .venv
+	@if [ -x $(STACK) ]; then $(STACK) down; fi
+	@rm -rf .run $(VENV)
+
+help: ## Print this list
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# The environment holds either what running needs, or that and what testing needs.
+$(VENV)/.ops: requirements/ops.lock pyproject.toml
+	@$(call install,ops)
+
+$(VENV)/.dev: requirements/dev.lock pyproject.toml
+	@$(call install,dev)
+	@touch $(VENV)/.ops
+
+define install
+	echo "Installing from requirements/$(1).lock into $(VENV) (once; about a minute) …" && \
+	{ [ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV) || \
+	  { echo "make: could not create $(VENV) with '$(PYTHON)'; install Python 3.11 or newer with its venv module, or set PYTHON=" >&2; exit 1; }; } && \
+	{ $(BIN)/python -m pip install $(PIP_QUIET) --require-hashes -r requirements/$(1).lock && \
+	  $(BIN)/python -m pip install $(PIP_QUIET) --no-deps --no-build-isolation --editable . || \
+	  { echo "make: could not install from requirements/$(1).lock; check the network and pip's index settings, then run make again" >&2; exit 1; }; } && \
+	touch $(VENV)/.$(1)
+endef
+
+.PHONY: up down load status logs test lint format lock clean help
