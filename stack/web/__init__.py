@@ -1,0 +1,1 @@
+"""Web services: Flask, gunicorn, health endpoints and faults on demand."""

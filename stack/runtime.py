@@ -1,0 +1,68 @@
+"""Starting the pillars and connecting the events of one to the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from threading import Lock
+
+import stack.breaker.events as breaker_events
+import stack.logs.events as log_events
+import stack.tracing.events as tracing_events
+from stack import logs, tracing
+from stack.logs import on_breaker as logs_on_breaker
+from stack.metrics import get_prometheus_collector, instruments
+from stack.metrics import on_breaker as metrics_on_breaker
+from stack.settings import Settings
+from stack.tracing import on_breaker as tracing_on_breaker
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What `setup` has set up."""
+
+    service: str
+    version: str
+    settings: Settings
+
+
+_runtime: Runtime | None = None
+_lock = Lock()
+
+
+def setup(service: str, *, version: str | None = None, settings: Settings | None = None) -> Runtime:
+    """Start metrics, traces and logs for this process, once.
+
+    A process is one service: the first call decides its name, later ones change nothing.
+    Thread-safe; what it starts renews itself in a forked child.
+
+    Args:
+        service: the service's name in every series, span and log line.
+        version: its version; `STACK_SERVICE_VERSION` when not given.
+        settings: where they do not come from the environment.
+
+    Raises:
+        ConfigurationError: an environment variable holds something that cannot be used.
+    """
+    global _runtime  # noqa: PLW0603
+    with _lock:
+        if _runtime is None:
+            used = settings or Settings.from_env()
+            runtime = Runtime(service, version or used.service_version, used)
+            _start(runtime)
+            _runtime = runtime
+        return _runtime
+
+
+def current() -> Runtime | None:
+    """Return what the first `setup` has set up; None before it."""
+    return _runtime
+
+
+def _start(runtime: Runtime) -> None:
+    logs.configure(runtime.service, runtime.settings.log_level)
+    log_events.subscribe(get_prometheus_collector().record_log_entry)
+    tracing_events.subscribe(instruments.record_spans)
+    for pillar in (metrics_on_breaker, tracing_on_breaker, logs_on_breaker):
+        breaker_events.subscribe(pillar.listen)
+    instruments.publish_build(runtime.service, runtime.version)
+    tracing.configure(runtime.settings, runtime.service, runtime.version)

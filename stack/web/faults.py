@@ -1,0 +1,133 @@
+"""Faults on demand: what a service does when it is slow, wrong, stuck or gone.
+
+`POST /faults` switches one on, `GET` lists them, `DELETE` ends them. They are off unless
+`STACK_FAULTS` is on, need a token, and end by themselves. To add a kind, add a line to `KINDS`.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable
+from socket import SHUT_RDWR
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, Response, jsonify, request
+
+from stack.errors import ConfigurationError
+from stack.web.fault import Fault, InvalidFaultError
+from stack.web.fault_state import active, end_all, switch_on
+from stack.web.token import refusal
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+MAX_BODY_BYTES = 10_000
+
+_held_memory: list[tuple[float, bytearray]] = []
+
+
+def faults_endpoint(token: str | None) -> Blueprint:
+    """Make the endpoint.
+
+    Args:
+        token: what a caller has to send as a bearer token.
+
+    Raises:
+        ConfigurationError: no token; faults must never be open to everyone.
+    """
+    if token is None:
+        raise ConfigurationError(
+            "STACK_FAULTS_TOKEN_FILE", "", "the path of a token file when STACK_FAULTS is on"
+        )
+    endpoint = Blueprint("stack_faults", __name__)
+
+    @endpoint.before_request
+    def check_token() -> Response | None:
+        return refusal(request, token)
+
+    @endpoint.get("/faults")
+    def show() -> Response:
+        return jsonify(faults=[fault.as_json() for fault in active()])
+
+    @endpoint.post("/faults")
+    def add() -> tuple[Response, int]:
+        request.max_content_length = MAX_BODY_BYTES
+        try:
+            fault = Fault.parse(request.get_json(silent=True))
+        except InvalidFaultError as error:
+            return jsonify(error=error.as_json()), 400
+        switch_on(fault)
+        return jsonify(fault.as_json()), 201
+
+    @endpoint.delete("/faults")
+    def remove() -> tuple[str, int]:
+        end_all()
+        return "", 204
+
+    return endpoint
+
+
+class FaultInjector:
+    """Lets the active faults happen to a request before the application sees it."""
+
+    def __init__(self, app: WSGIApplication) -> None:
+        self._app = app
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+        """Serve one request, or what the fault makes of it."""
+        path = environ.get("PATH_INFO", "")
+        for fault in active():
+            if fault.strikes(path, random.random()):  # noqa: S311
+                body = KINDS[fault.kind](fault, environ, start_response)
+                if body is not None:
+                    return body
+        return self._app(environ, start_response)
+
+
+def _latency(fault: Fault, *_: Any) -> None:
+    time.sleep(fault.latency_seconds)
+
+
+def _error(fault: Fault, _: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    start_response(f"{fault.status} Injected Fault", [("Content-Type", "application/json")])
+    return [b'{"error": {"message": "injected fault"}}']
+
+
+def _hang(fault: Fault, *_: Any) -> None:
+    """Answer nothing until the fault is over; a worker's thread stays occupied."""
+    while fault in active():
+        time.sleep(0.1)
+
+
+def _drop(_: Fault, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Close the connection without an answer, where the server lets us reach its socket."""
+    connection = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
+    if connection is not None:
+        connection.shutdown(SHUT_RDWR)
+    start_response("500 Injected Fault", [("Content-Length", "0")])
+    return [b""]
+
+
+def _cpu(fault: Fault, *_: Any) -> None:
+    until = time.thread_time() + fault.latency_seconds
+    while time.thread_time() < until:
+        pass
+
+
+def _memory(fault: Fault, *_: Any) -> None:
+    """Hold memory in this worker until the fault is over."""
+    now = time.time()
+    _held_memory[:] = [held for held in _held_memory if held[0] > now and fault in active()]
+    if sum(len(block) for _until, block in _held_memory) < fault.megabytes * 1_000_000:
+        _held_memory.append((fault.ends_at, bytearray(fault.megabytes * 1_000_000)))
+
+
+KINDS: dict[str, Callable[..., Iterable[bytes] | None]] = {
+    "latency": _latency,
+    "error": _error,
+    "hang": _hang,
+    "drop": _drop,
+    "cpu": _cpu,
+    "memory": _memory,
+}

@@ -1,0 +1,53 @@
+"""gunicorn's hooks, for `from stack.web.gunicorn import *` in its configuration file.
+
+`gunicorn -c python:stack.web.gunicorn …` does without such a file. Importing it makes metrics
+shareable between workers, before the application creates any; the hooks choose and wipe the shared
+folder and keep what dead workers counted. The exporter's thread and queue renew themselves in each
+worker. No environment variable is needed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stack import logs
+from stack.metrics import multiprocess
+from stack.tracing import shutdown
+from stack.web import fault_state
+
+if TYPE_CHECKING:
+    from gunicorn.arbiter import Arbiter
+    from gunicorn.workers.base import Worker
+
+__all__ = ["child_exit", "logger_class", "on_exit", "on_starting", "post_fork", "worker_exit"]
+
+multiprocess.install()
+
+logger_class = "stack.web.gunicorn_log.Logger"
+
+
+def on_starting(_: Arbiter) -> None:
+    """Choose this run's shared folder."""
+    fault_state.share(multiprocess.open_directory() / "faults.json")
+
+
+def post_fork(_: Arbiter, worker: Worker) -> None:
+    """Say which worker has started."""
+    logs.get_logger("stack.web.gunicorn").info(
+        "worker started", event_type="worker_started", worker_pid=worker.pid
+    )
+
+
+def worker_exit(_: Arbiter, __: Worker) -> None:
+    """Send the spans that are still queued."""
+    shutdown()
+
+
+def child_exit(_: Arbiter, worker: Worker) -> None:
+    """Keep what the dead worker counted, drop its gauges."""
+    multiprocess.worker_exited(worker.pid)
+
+
+def on_exit(_: Arbiter) -> None:
+    """Remove the shared folder."""
+    multiprocess.close_directory()
