@@ -1,8 +1,8 @@
 """Metrics, traces, logs and circuit breakers for Python services.
 
-    app = Flask(__name__)
-    stack.instrument(app, service="orders")
-    payments = stack.HttpClient("payments", base_url="http://payments:8000", timeout=2.0)
+app = Flask(__name__)
+stack.instrument(app, service="orders")
+payments = stack.HttpClient("payments", base_url="http://payments:8000", timeout=2.0)
 """
 
 from stack.breaker import (

@@ -1,0 +1,1 @@
+"""Answers questions from the documents: searches, asks the model, degrades without it."""

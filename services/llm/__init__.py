@@ -1,0 +1,1 @@
+"""A stand-in for a language model, with the OpenAI wire form."""

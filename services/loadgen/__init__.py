@@ -1,0 +1,1 @@
+"""A bounded, steady load on the gateway."""

@@ -1,0 +1,308 @@
+"""The circuit breaker that people use: thin shells around the state machine."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import time
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextvars import ContextVar
+from dataclasses import asdict, dataclass, replace
+from functools import wraps
+from threading import Lock
+from typing import Any, ParamSpec, TypeVar, cast
+
+from stack.breaker.config import BreakerConfig
+from stack.breaker.events import BreakerCreated, CallFinished, Listener, publish
+from stack.breaker.state import CircuitState, Machine, Permit
+from stack.errors import CircuitBreakerOpenError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Fallback = Callable[[BaseException], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerStats:
+    """Counts since the start or the last reset, and the state now."""
+
+    name: str
+    state: str
+    calls: int = 0
+    successes: int = 0
+    failures: int = 0
+    rejected: int = 0
+    retry_after: float = 0.0
+
+
+class CircuitBreaker:
+    """Stops calling what does not answer, and tries again after a while.
+
+    Thread-safe, safe under asyncio and fork; the lock is held for bookkeeping only, never while the
+    guarded call, a fallback or a listener runs. A cancelled call is neither success nor failure.
+
+    Args:
+        name: the component it guards, as metrics and errors name it.
+        fallback: called with the exception of a refused or failed call; what it returns is
+            returned instead.
+        clock: monotonic seconds.
+        listeners: called with this breaker's events.
+        config: options of `BreakerConfig`.
+
+    Raises:
+        ConfigurationError: an option is out of bounds.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        fallback: Fallback | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        listeners: tuple[Listener, ...] = (),
+        **config: Any,
+    ) -> None:
+        self.name = name
+        self.config = BreakerConfig(**config)
+        self._fallback = fallback
+        self._clock = clock
+        self._listeners = listeners
+        self._machine = Machine(name, self.config)
+        self._stats = BreakerStats(name, CircuitState.CLOSED.value)
+        self._lock = Lock()
+        self._entered: ContextVar[tuple[_Call, ...]] = ContextVar("entered", default=())
+        _renew_lock_after_fork(self)
+        publish(BreakerCreated(name, self.state.value), self._listeners)
+
+    def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call `function`, or refuse to.
+
+        Raises:
+            CircuitBreakerOpenError: refused, and there is no fallback.
+        """
+        try:
+            with _Call(self) as call:
+                return call.returns(function(*args, **kwargs))
+        except Exception as error:
+            return cast("T", self._fall_back(error))
+
+    async def acall(
+        self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Await `function`, or refuse to; the fallback may be a coroutine function too.
+
+        Raises:
+            CircuitBreakerOpenError: refused, and there is no fallback.
+        """
+        try:
+            with _Call(self) as call:
+                return call.returns(await function(*args, **kwargs))
+        except Exception as error:
+            result = self._fall_back(error)
+            return cast("T", await result if inspect.isawaitable(result) else result)
+
+    def __call__(self, function: Callable[P, T]) -> Callable[P, T]:
+        """Decorate a function, coroutine function, generator or async generator."""
+        if inspect.isasyncgenfunction(function):
+            return cast("Callable[P, T]", self._wrap_async_generator(function))
+        if inspect.iscoroutinefunction(function):
+            return cast("Callable[P, T]", self._wrap_coroutine(function))
+        if inspect.isgeneratorfunction(function):
+            return cast("Callable[P, T]", self._wrap_generator(function))
+
+        @wraps(function)
+        def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
+            return self.call(function, *args, **kwargs)
+
+        return wrapper
+
+    def __enter__(self) -> CircuitBreaker:
+        """Guard a `with` block; its body does not run while calls are refused.
+
+        Raises:
+            CircuitBreakerOpenError: refused.
+        """
+        call = _Call(self)
+        call.__enter__()
+        self._entered.set((*self._entered.get(), call))
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        *outer, call = self._entered.get()
+        self._entered.set(tuple(outer))
+        call.__exit__(kind, error, trace)
+
+    async def __aenter__(self) -> CircuitBreaker:
+        """Guard an `async with` block, as `with` does."""
+        return self.__enter__()
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self.__exit__(kind, error, trace)
+
+    @property
+    def state(self) -> CircuitState:
+        """The state now; reading it changes nothing."""
+        return self._machine.state.name
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The statistics as a dict."""
+        return asdict(self.stats())
+
+    def stats(self) -> BreakerStats:
+        """Return a consistent copy of the counts."""
+        with self._lock:
+            return replace(
+                self._stats,
+                state=self.state.value,
+                retry_after=self._machine.retry_after(self._clock()),
+            )
+
+    get_stats = stats
+
+    def reset(self) -> None:
+        """Close it and forget what it counted."""
+        with self._lock:
+            self._stats = BreakerStats(self.name, CircuitState.CLOSED.value)
+        self._change(lambda machine, _: machine.close("reset"))
+
+    def force_open(self) -> None:
+        """Refuse every call until `force_closed` or `reset`."""
+        self._change(lambda machine, now: machine.open(now, "forced open", wait=float("inf")))
+
+    def force_closed(self) -> None:
+        """Let every call pass."""
+        self._change(lambda machine, _: machine.close("forced closed"))
+
+    def refresh_state(self) -> CircuitState:
+        """Go from open to half-open if the wait is over, and return the state."""
+        self._change(lambda machine, now: machine.refresh(now))
+        return self.state
+
+    def _admit(self) -> Permit:
+        with self._lock:
+            now = self._clock()
+            permit = self._machine.admit(now)
+            if permit is None:
+                self._stats = replace(self._stats, rejected=self._stats.rejected + 1)
+            wait = self._machine.retry_after(now)
+            events = self._machine.take_events()
+        for event in events:
+            publish(event, self._listeners)
+        if permit is not None:
+            return permit
+        error = CircuitBreakerOpenError(self.name, self.state.value, wait)
+        publish(CallFinished(self.name, "rejected", 0.0, error), self._listeners)
+        raise error
+
+    def _finish(self, permit: Permit, seconds: float, error: BaseException | None) -> None:
+        failed = error is not None
+        with self._lock:
+            counts = self._stats
+            self._stats = replace(
+                counts,
+                calls=counts.calls + 1,
+                successes=counts.successes + (not failed),
+                failures=counts.failures + failed,
+            )
+            self._machine.finish(permit, failed, seconds, self._clock())
+            events = self._machine.take_events()
+        outcome = "failure" if failed else "success"
+        publish(CallFinished(self.name, outcome, seconds, error), self._listeners)
+        for event in events:
+            publish(event, self._listeners)
+
+    def _abandon(self, permit: Permit) -> None:
+        with self._lock:
+            self._machine.abandon(permit)
+
+    def _change(self, change: Callable[[Machine, float], None]) -> None:
+        with self._lock:
+            change(self._machine, self._clock())
+            events = self._machine.take_events()
+        for event in events:
+            publish(event, self._listeners)
+
+    def _fall_back(self, error: Exception) -> Any:
+        if self._fallback is None:
+            raise error
+        return self._fallback(error)
+
+    def _wrap_coroutine(self, function: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
+        @wraps(function)
+        async def wrapper(*args: Any, **kwargs: Any) -> Any:
+            return await self.acall(function, *args, **kwargs)
+
+        return wrapper
+
+    def _wrap_generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Iterator[Any]:
+            with _Call(self):
+                return (yield from function(*args, **kwargs))
+
+        return wrapper
+
+    def _wrap_async_generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        async def wrapper(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+            with _Call(self):
+                async for item in function(*args, **kwargs):
+                    yield item
+
+        return wrapper
+
+
+class _Call:
+    """One guarded call: from leave to result."""
+
+    __slots__ = ("_breaker", "_error", "_permit", "_started")
+
+    def __init__(self, breaker: CircuitBreaker) -> None:
+        self._breaker = breaker
+        self._error: BaseException | None = None
+
+    def __enter__(self) -> _Call:
+        self._permit = self._breaker._admit()
+        self._started = self._breaker._clock()
+        return self
+
+    def returns(self, value: T) -> T:
+        """Take what the call returned, which may count as a failure."""
+        is_failure = self._breaker.config.failure_result
+        if is_failure is not None and is_failure(value):
+            self._error = FailureResultError(value)
+        return value
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        breaker = self._breaker
+        if error is not None and not isinstance(error, Exception):
+            # Cancelled or interrupted: nothing is known about the called service.
+            breaker._abandon(self._permit)
+            return
+        if error is not None and breaker.config.is_failure(error):
+            self._error = error
+        breaker._finish(self._permit, breaker._clock() - self._started, self._error)
+
+
+class FailureResultError(Exception):
+    """What an event shows for a returned value that counted as a failure."""
+
+    def __init__(self, value: object) -> None:
+        super().__init__(f"returned a {type(value).__name__} that counts as a failure")
+
+
+def _renew_lock_after_fork(breaker: CircuitBreaker) -> None:
+    reference = weakref.ref(breaker)
+
+    def renew() -> None:
+        alive = reference()
+        if alive is not None:
+            alive._lock = Lock()
+
+    os.register_at_fork(after_in_child=renew)
+
+
+# The name it had where it guarded only calls to a language model.
+LLMCircuitBreaker = CircuitBreaker

@@ -1,0 +1,217 @@
+"""The state machine: one small class a state, each knowing only what it may do.
+
+No clock, lock or thread: times are given in, and `Machine` is used by one caller at a time.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from stack.breaker.config import BreakerConfig
+from stack.breaker.events import StateChanged
+from stack.breaker.window import Window
+
+
+class CircuitState(str, Enum):
+    """The states of a breaker, with the values that metrics show."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Leave to make one call; it belongs to the period between two transitions."""
+
+    period: int
+
+
+class State(Protocol):
+    """What every state can do."""
+
+    name: CircuitState
+
+    def admit(self, machine: Machine, now: float) -> bool:
+        """Tell whether a call may be made now."""
+        ...
+
+    def result(self, machine: Machine, failed: bool, slow: bool, now: float) -> None:
+        """Take the result of a call that began in this state."""
+        ...
+
+    def abandoned(self) -> None:
+        """Take note that a call ended without a result."""
+        ...
+
+
+class Closed:
+    """Every call passes; failures are watched."""
+
+    name = CircuitState.CLOSED
+
+    def __init__(self, config: BreakerConfig) -> None:
+        self._consecutive = 0
+        self._window = Window(config.window_size, config.window_seconds)
+
+    def admit(self, machine: Machine, now: float) -> bool:
+        return True
+
+    def result(self, machine: Machine, failed: bool, slow: bool, now: float) -> None:
+        self._consecutive = self._consecutive + 1 if failed else 0
+        self._window.record(now, failed, slow)
+        reason = self._reason_to_open(machine.config)
+        if reason:
+            machine.open(now, reason)
+
+    def abandoned(self) -> None:
+        return
+
+    def _reason_to_open(self, config: BreakerConfig) -> str:
+        window = self._window
+        if self._consecutive >= config.failure_threshold:
+            return f"{self._consecutive} consecutive failures"
+        if len(window) < config.minimum_calls:
+            return ""
+        if config.failure_ratio is not None and window.failure_ratio >= config.failure_ratio:
+            return f"failure ratio {window.failure_ratio:.2f}"
+        if config.slow_call_ratio is not None and window.slow_ratio >= config.slow_call_ratio:
+            return f"slow call ratio {window.slow_ratio:.2f}"
+        return ""
+
+
+class Open:
+    """No call passes before the wait is over."""
+
+    name = CircuitState.OPEN
+
+    def __init__(self, probe_at: float) -> None:
+        self.probe_at = probe_at
+
+    def admit(self, machine: Machine, now: float) -> bool:
+        if now < self.probe_at:
+            return False
+        machine.half_open("wait is over")
+        return machine.state.admit(machine, now)
+
+    def result(self, machine: Machine, failed: bool, slow: bool, now: float) -> None:
+        return
+
+    def abandoned(self) -> None:
+        return
+
+
+class HalfOpen:
+    """A few probes pass; they decide."""
+
+    name = CircuitState.HALF_OPEN
+
+    def __init__(self, config: BreakerConfig) -> None:
+        self._free = config.half_open_max_calls
+        self._successes = 0
+
+    def admit(self, machine: Machine, now: float) -> bool:
+        if self._free == 0:
+            return False
+        self._free -= 1
+        return True
+
+    def result(self, machine: Machine, failed: bool, slow: bool, now: float) -> None:
+        self._free += 1
+        if failed:
+            machine.open(now, "a probe failed")
+            return
+        self._successes += 1
+        if self._successes >= machine.config.success_threshold:
+            machine.close(f"{self._successes} probes succeeded")
+
+    def abandoned(self) -> None:
+        self._free += 1
+
+
+class Machine:
+    """The bookkeeping of one breaker.
+
+    Args:
+        name: the breaker, for the events.
+        config: when to change state.
+        draw: a random number from [0, 1), for the jitter.
+    """
+
+    def __init__(
+        self, name: str, config: BreakerConfig, draw: Callable[[], float] = random.random
+    ) -> None:
+        self.config = config
+        self.state: State = Closed(config)
+        self._name = name
+        self._draw = draw
+        self._period = 0
+        self._openings = 0
+        self._events: list[StateChanged] = []
+
+    def admit(self, now: float) -> Permit | None:
+        """Return leave for one call, or None when it is refused."""
+        return Permit(self._period) if self.state.admit(self, now) else None
+
+    def finish(self, permit: Permit, failed: bool, duration: float, now: float) -> None:
+        """Take a call's result; one from before the last transition changes no state."""
+        if permit.period == self._period:
+            limit = self.config.slow_call_seconds
+            self.state.result(self, failed, limit is not None and duration > limit, now)
+
+    def abandon(self, permit: Permit) -> None:
+        """Take note that a call ended neither well nor badly."""
+        if permit.period == self._period:
+            self.state.abandoned()
+
+    def retry_after(self, now: float) -> float:
+        """Return the seconds until a probe may pass."""
+        return max(0.0, self.state.probe_at - now) if isinstance(self.state, Open) else 0.0
+
+    def refresh(self, now: float) -> None:
+        """Go from open to half-open if the wait is over."""
+        if isinstance(self.state, Open) and now >= self.state.probe_at:
+            self.half_open("wait is over")
+
+    def open(self, now: float, reason: str, wait: float | None = None) -> None:
+        """Refuse calls for a while; `wait` in seconds, else as configured."""
+        probe_at = now + (self._wait() if wait is None else wait)
+        self._openings += 1
+        self._change(Open(probe_at), reason)
+
+    def half_open(self, reason: str) -> None:
+        """Let probes pass."""
+        self._change(HalfOpen(self.config), reason)
+
+    def close(self, reason: str) -> None:
+        """Let every call pass."""
+        self._openings = 0
+        self._change(Closed(self.config), reason)
+
+    def take_events(self) -> list[StateChanged]:
+        """Return the transitions since the last time."""
+        events, self._events = self._events, []
+        return events
+
+    def _change(self, to: State, reason: str) -> None:
+        was = self.state.name
+        self.state = to
+        self._period += 1
+        if was is not to.name:
+            self._events.append(StateChanged(self._name, was.value, to.name.value, reason))
+
+    def _wait(self) -> float:
+        """Exponential backoff with full jitter.
+
+        Source: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+        """
+        config = self.config
+        if config.backoff_multiplier == 1.0:
+            return min(config.timeout_seconds, config.max_timeout_seconds)
+        # 64 openings in a row reach any cap; more would overflow.
+        grown = config.timeout_seconds * config.backoff_multiplier ** min(self._openings, 64)
+        return min(grown, config.max_timeout_seconds) * self._draw()

@@ -1,0 +1,77 @@
+"""Making any value safe to write: bounded, redacted, serialisable."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+MAX_TEXT = 8192
+MAX_DEPTH = 6
+MAX_ITEMS = 100
+REDACTED = "[redacted]"
+
+_SECRET = re.compile(
+    r"passw|passphrase|secret|token(?!s|_type|_usage|_count)|api[-_]?key|authorization|credential"
+    r"|private[-_]?key|cookie|session[-_]?id",
+    re.IGNORECASE,
+)
+# The range that every JSON reader can hold exactly.
+_MAX_INTEGER = 2**53 - 1
+
+
+def clean(value: Any, depth: int = 0) -> Any:
+    """Return a JSON-ready copy of any value, bounded in length, depth and number of items.
+
+    Keys that look like secrets keep their name and lose their value, at any depth.
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, int):
+        return int(value) if abs(value) <= _MAX_INTEGER else _text(_shown(value))
+    if isinstance(value, float):
+        return value if math.isfinite(value) else repr(value)
+    if depth >= MAX_DEPTH:
+        return "[too deep]"
+    if isinstance(value, Mapping):
+        return _mapping(value, depth)
+    if isinstance(value, (list, tuple, set, frozenset)):
+        items = [clean(item, depth + 1) for item in tuple(value)[:MAX_ITEMS]]
+        return items if len(value) <= MAX_ITEMS else [*items, f"[{len(value)} items]"]
+    return _text(_shown(value))
+
+
+def clean_field(name: str, value: Any) -> Any:
+    """Return the value of one field, redacted if its name asks for it."""
+    return REDACTED if _SECRET.search(name) else clean(value)
+
+
+def _mapping(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+    cleaned: dict[str, Any] = {}
+    try:
+        for key in tuple(value)[:MAX_ITEMS]:
+            name = key if isinstance(key, str) else _shown(key)
+            cleaned[_text(name)] = (
+                REDACTED if _SECRET.search(name) else clean(value[key], depth + 1)
+            )
+    except Exception as error:
+        cleaned["[unreadable]"] = type(error).__name__
+    return cleaned
+
+
+def _text(value: str) -> str:
+    if len(value) > MAX_TEXT:
+        value = f"{value[:MAX_TEXT]}… [{len(value)} characters]"
+    # A lone surrogate has no UTF-8 form.
+    return value.encode("utf-8", "replace").decode("utf-8")
+
+
+def _shown(value: Any) -> str:
+    """Show a value of any type; one whose `str` fails is shown by its type."""
+    try:
+        return str(value)
+    except Exception:
+        return f"[{type(value).__name__} without text]"

@@ -1,0 +1,75 @@
+"""Lines that are written in many places, in one form."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from stack.logs.logger import get_logger
+
+_log = get_logger("stack")
+
+
+def log_event(event_type: str, **fields: Any) -> None:
+    """Write that something of that type happened."""
+    level = str(fields.pop("level", "info"))
+    message = fields.pop("message", event_type)
+    _log.log(level, message, event_type=event_type, **fields)
+
+
+def log_error(error: BaseException, **fields: Any) -> None:
+    """Write an exception with its stack and causes."""
+    message = fields.pop("message", str(error) or type(error).__qualname__)
+    _log.log("error", message, exc=error, **{"event_type": "error", **fields})
+
+
+def log_performance(operation: str, duration_ms: float, **fields: Any) -> None:
+    """Write how long an operation took, in milliseconds."""
+    merged = {"event_type": "performance", **fields, "operation": operation}
+    _log.log("info", operation, duration_ms=round(duration_ms, 3), **merged)
+
+
+def log_mcp_tool(
+    tool_name: str, status: str, duration_ms: float | None = None, **fields: Any
+) -> None:
+    """Write the call of a model's tool: its name, `success` or what went wrong, milliseconds."""
+    _log.log(
+        "info" if status == "success" else "error",
+        f"tool {tool_name}: {status}",
+        **{
+            "event_type": "mcp_tool",
+            **fields,
+            "tool_name": tool_name,
+            "status": status,
+            "duration_ms": duration_ms,
+        },
+    )
+
+
+class LogPerformance:
+    """Times a `with` or `async with` block and writes how long it took, also when it fails.
+
+    Args:
+        operation: what is timed.
+        fields: further fields of the line.
+    """
+
+    def __init__(self, operation: str, **fields: Any) -> None:
+        self._operation = operation
+        self._fields = fields
+
+    def __enter__(self) -> LogPerformance:
+        self._started = time.perf_counter()
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        outcome = "success" if error is None else "failure"
+        elapsed = (time.perf_counter() - self._started) * 1000
+        log_performance(self._operation, elapsed, outcome=outcome, **self._fields)
+
+    async def __aenter__(self) -> LogPerformance:
+        """Start the time, as `with` does."""
+        return self.__enter__()
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self.__exit__(kind, error, trace)

@@ -1,0 +1,99 @@
+"""The logger that services use: structured, and quick when it is not asked to write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stack.errors import ConfigurationError
+from stack.logs.output import LEVELS, output
+from stack.logs.record import build, current_exception
+
+
+class Logger:
+    """Writes JSON lines under one name. Thread-safe and fork-safe.
+
+    Args:
+        name: shown as `logger`.
+        bound: fields of every line.
+    """
+
+    __slots__ = ("_bound", "name")
+
+    def __init__(self, name: str, bound: dict[str, Any] | None = None) -> None:
+        self.name = name
+        self._bound = bound or {}
+
+    def bind(self, **fields: Any) -> Logger:
+        """Return a logger of the same name with more fields."""
+        return Logger(self.name, {**self._bound, **fields})
+
+    def debug(self, message: object, /, **fields: Any) -> None:
+        """Write a line for developers."""
+        self.log("debug", message, **fields)
+
+    def info(self, message: object, /, **fields: Any) -> None:
+        """Write that something happened as it should."""
+        self.log("info", message, **fields)
+
+    def warning(self, message: object, /, **fields: Any) -> None:
+        """Write that something is not as it should be, and the work goes on."""
+        self.log("warning", message, **fields)
+
+    def error(self, message: object, /, **fields: Any) -> None:
+        """Write that a piece of work failed."""
+        self.log("error", message, **fields)
+
+    def critical(self, message: object, /, **fields: Any) -> None:
+        """Write that the service cannot go on."""
+        self.log("critical", message, **fields)
+
+    def exception(self, message: object, /, **fields: Any) -> None:
+        """Write the exception being handled, with its stack and causes."""
+        self.log("error", message, exc=current_exception(), **fields)
+
+    def log(
+        self, level: str, message: object, /, *, exc: BaseException | None = None, **fields: Any
+    ) -> None:
+        """Write one line.
+
+        Args:
+            level: debug, info, warning, error or critical.
+            message: any value.
+            exc: the exception that the line is about.
+            fields: anything; see `stack.logs.record.build` for clashes.
+        """
+        # An unknown level is written rather than lost.
+        if LEVELS.get(level, LEVELS["error"]) < output.threshold:
+            return
+        output.write(
+            build(
+                service=output.service,
+                logger=self.name,
+                level=level if level in LEVELS else "error",
+                message=message,
+                fields={**self._bound, **fields},
+                error=exc,
+            )
+        )
+
+
+def get_logger(name: str) -> Logger:
+    """Return a logger of that name."""
+    return Logger(name)
+
+
+def configure(service: str, level: str) -> None:
+    """Name the service and the lowest level written, and take over the standard library's logging.
+
+    It may be called again; the last call counts.
+
+    Raises:
+        ConfigurationError: an unknown level.
+    """
+    from stack.logs.stdlib import take_over
+
+    if level.lower() not in LEVELS:
+        raise ConfigurationError("level", level, f"one of {', '.join(LEVELS)}")
+    output.service = service
+    output.threshold = LEVELS[level.lower()]
+    take_over(LEVELS[level.lower()])

@@ -1,0 +1,56 @@
+"""Records of the standard library's logging, and of all that use it, in the same form."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from stack.logs.output import LEVELS, output
+from stack.logs.record import build
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class JsonHandler(logging.Handler):
+    """Writes records as this project's JSON lines."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record; whatever is wrong with it, its line is not lost."""
+        error = record.exc_info[1] if record.exc_info else None
+        output.write(
+            build(
+                service=output.service,
+                logger=record.name,
+                level=_level(record.levelno),
+                message=_message(record),
+                fields={k: v for k, v in vars(record).items() if k not in _STANDARD},
+                error=error,
+                created=record.created,
+            )
+        )
+
+
+def take_over(level: int) -> None:
+    """Let the root logger write here, once, from a level on.
+
+    Handlers that wrote to the console are replaced; others, such as a test's, stay.
+    """
+    root = logging.getLogger()
+    for handler in tuple(root.handlers):
+        if type(handler) is logging.StreamHandler or isinstance(handler, JsonHandler):
+            root.removeHandler(handler)
+    root.addHandler(JsonHandler())
+    root.setLevel(level)
+
+
+def _level(number: int) -> str:
+    """Return the highest of our levels that is not above the record's."""
+    names = [name for name, value in LEVELS.items() if value <= number]
+    return names[-1] if names else "debug"
+
+
+def _message(record: logging.LogRecord) -> Any:
+    try:
+        return record.getMessage()
+    except Exception:
+        return f"{record.msg!s} {record.args!r}"
