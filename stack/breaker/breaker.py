@@ -240,7 +240,8 @@ class CircuitBreaker:
         @wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Iterator[Any]:
             with _Call(self):
-                return (yield from function(*args, **kwargs))
+                result = yield from function(*args, **kwargs)
+            return result  # type: ignore[no-any-return]
 
         return wrapper
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Protocol
 
 from stack.breaker.config import BreakerConfig
@@ -16,7 +16,7 @@ from stack.breaker.events import StateChanged
 from stack.breaker.window import Window
 
 
-class CircuitState(str, Enum):
+class CircuitState(StrEnum):
     """The states of a breaker, with the values that metrics show."""
 
     CLOSED = "closed"
@@ -49,7 +49,7 @@ class State(Protocol):
         ...
 
 
-class Closed:
+class _Closed:
     """Every call passes; failures are watched."""
 
     name = CircuitState.CLOSED
@@ -84,7 +84,7 @@ class Closed:
         return ""
 
 
-class Open:
+class _Open:
     """No call passes before the wait is over."""
 
     name = CircuitState.OPEN
@@ -105,7 +105,7 @@ class Open:
         return
 
 
-class HalfOpen:
+class _HalfOpen:
     """A few probes pass; they decide."""
 
     name = CircuitState.HALF_OPEN
@@ -146,7 +146,7 @@ class Machine:
         self, name: str, config: BreakerConfig, draw: Callable[[], float] = random.random
     ) -> None:
         self.config = config
-        self.state: State = Closed(config)
+        self.state: State = _Closed(config)
         self._name = name
         self._draw = draw
         self._period = 0
@@ -170,27 +170,27 @@ class Machine:
 
     def retry_after(self, now: float) -> float:
         """Return the seconds until a probe may pass."""
-        return max(0.0, self.state.probe_at - now) if isinstance(self.state, Open) else 0.0
+        return max(0.0, self.state.probe_at - now) if isinstance(self.state, _Open) else 0.0
 
     def refresh(self, now: float) -> None:
         """Go from open to half-open if the wait is over."""
-        if isinstance(self.state, Open) and now >= self.state.probe_at:
+        if isinstance(self.state, _Open) and now >= self.state.probe_at:
             self.half_open("wait is over")
 
     def open(self, now: float, reason: str, wait: float | None = None) -> None:
         """Refuse calls for a while; `wait` in seconds, else as configured."""
         probe_at = now + (self._wait() if wait is None else wait)
         self._openings += 1
-        self._change(Open(probe_at), reason)
+        self._change(_Open(probe_at), reason)
 
     def half_open(self, reason: str) -> None:
         """Let probes pass."""
-        self._change(HalfOpen(self.config), reason)
+        self._change(_HalfOpen(self.config), reason)
 
     def close(self, reason: str) -> None:
         """Let every call pass."""
         self._openings = 0
-        self._change(Closed(self.config), reason)
+        self._change(_Closed(self.config), reason)
 
     def take_events(self) -> list[StateChanged]:
         """Return the transitions since the last time."""

@@ -30,23 +30,29 @@ def clean(value: Any, depth: int = 0) -> Any:
         return value
     if isinstance(value, str):
         return _text(value)
-    if isinstance(value, int):
-        return int(value) if abs(value) <= _MAX_INTEGER else _text(_shown(value))
-    if isinstance(value, float):
-        return value if math.isfinite(value) else repr(value)
-    if depth >= MAX_DEPTH:
-        return "[too deep]"
-    if isinstance(value, Mapping):
-        return _mapping(value, depth)
-    if isinstance(value, (list, tuple, set, frozenset)):
-        items = [clean(item, depth + 1) for item in tuple(value)[:MAX_ITEMS]]
-        return items if len(value) <= MAX_ITEMS else [*items, f"[{len(value)} items]"]
+    if isinstance(value, (int, float)):
+        return _number(value)
+    if isinstance(value, (Mapping, list, tuple, set, frozenset)):
+        return _container(value, depth) if depth < MAX_DEPTH else "[too deep]"
     return _text(_shown(value))
 
 
 def clean_field(name: str, value: Any) -> Any:
     """Return the value of one field, redacted if its name asks for it."""
     return REDACTED if _SECRET.search(name) else clean(value)
+
+
+def _number(value: float) -> int | float | str:
+    if isinstance(value, int):
+        return int(value) if abs(value) <= _MAX_INTEGER else _text(_shown(value))
+    return value if math.isfinite(value) else repr(value)
+
+
+def _container(value: Any, depth: int) -> dict[str, Any] | list[Any]:
+    if isinstance(value, Mapping):
+        return _mapping(value, depth)
+    items = [clean(item, depth + 1) for item in tuple(value)[:MAX_ITEMS]]
+    return items if len(value) <= MAX_ITEMS else [*items, f"[{len(value)} items]"]
 
 
 def _mapping(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""The tooling behind `make`: not imported by services, installed with the extra `ops`."""

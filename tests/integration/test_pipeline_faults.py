@@ -30,7 +30,9 @@ def test_a_failing_llm_opens_the_breaker_alerts_once_and_recovers(pipeline: "Pip
     until(lambda: _alert_state(pipeline) in {"pending", "firing"}, "the alert is pending")
     until(lambda: _alert_state(pipeline) == "firing", "the alert fires")
     alerts = until(
-        lambda: [a for a in pipeline.alerts("CircuitBreakerOpen")[: None] if a["status"] == "firing"],
+        lambda: [
+            a for a in pipeline.alerts("CircuitBreakerOpen")[:None] if a["status"] == "firing"
+        ],
         "the inbox has the alert",
     )
     assert len(pipeline.alerts("CircuitBreakerOpen")) == before + 1, "stored once"
@@ -42,9 +44,7 @@ def test_a_failing_llm_opens_the_breaker_alerts_once_and_recovers(pipeline: "Pip
 
     pipeline.end_faults("LLM_PORT")
     until(lambda: not pipeline.ask().json()["degraded"], "full answers again", deadline=60)
-    until(
-        lambda: pipeline.ask() and _open(pipeline) == "0", "the breaker's metric says closed", 60
-    )
+    until(lambda: pipeline.ask() and _open(pipeline) == "0", "the breaker's metric says closed", 60)
     until(
         lambda: all(a["status"] == "resolved" for a in pipeline.alerts("CircuitBreakerOpen")),
         "the alert is resolved in the inbox",

@@ -56,9 +56,7 @@ def load(pipeline: "Pipeline") -> Iterator[list[int]]:
 
 
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_a_killed_process_comes_back(
-    pipeline: "Pipeline", load: list[int], component: str
-) -> None:
+def test_a_killed_process_comes_back(pipeline: "Pipeline", load: list[int], component: str) -> None:
     """SIGKILL: the outage is contained, the component is healthy again, its data is there."""
     stored = _stored(pipeline)
     killed = psutil.Process(pipeline.status()[component]["pid"])
@@ -86,9 +84,7 @@ def test_a_longer_outage_is_seen_and_reported(pipeline: "Pipeline") -> None:
     for process in stopped:
         process.send_signal(signal.SIGSTOP)
     try:
-        until(
-            lambda: pipeline.query('up{service="retrieval"}')[0]["value"][1] == "0", "up is 0"
-        )
+        until(lambda: pipeline.query('up{service="retrieval"}')[0]["value"][1] == "0", "up is 0")
         until(lambda: _target_down(pipeline, "firing"), "TargetDown is delivered", deadline=60)
     finally:
         for process in stopped:

@@ -28,9 +28,7 @@ def test_every_target_is_up(pipeline: "Pipeline") -> None:
     """Prometheus scrapes everything that runs, itself included."""
     targets = pipeline.query("up")
     assert {t["metric"]["service"] for t in targets} >= {*SERVICES, "prometheus", "alertmanager"}
-    until(
-        lambda: all(t["value"][1] == "1" for t in pipeline.query("up")), "every target is up"
-    )
+    until(lambda: all(t["value"][1] == "1" for t in pipeline.query("up")), "every target is up")
 
 
 def test_one_request_is_found_in_metric_trace_and_logs(pipeline: "Pipeline") -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -12,6 +13,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import REGISTRY
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from werkzeug.test import TestResponse
 
 import stack
 from stack.runtime import setup
@@ -19,6 +21,13 @@ from stack.settings import Settings
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 OPENMETRICS = {"Accept": "application/openmetrics-text; version=1.0.0"}
+
+
+class Client(FlaskClient):
+    """Reads responses to their end, as a server does."""
+
+    def open(self, *arguments: Any, buffered: bool = True, **options: Any) -> TestResponse:
+        return super().open(*arguments, buffered=buffered, **options)
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +51,7 @@ def spans(exporter: InMemorySpanExporter) -> Iterator[InMemorySpanExporter]:
 @pytest.fixture
 def client(spans: InMemorySpanExporter) -> FlaskClient:
     app = Flask(__name__)
+    app.test_client_class = Client
     stack.instrument(app, service="test", readiness={"database": lambda: None})
 
     @app.get("/items/<int:item>")
@@ -186,6 +196,7 @@ def test_watching_is_not_measured(client: FlaskClient, spans: InMemorySpanExport
 def test_instrumenting_twice_changes_nothing(spans: InMemorySpanExporter) -> None:
     """A request is counted once however often the application was instrumented."""
     app = Flask(__name__)
+    app.test_client_class = Client
     app.add_url_rule("/once", view_func=lambda: "ok")
     for _ in range(3):
         stack.instrument(app, service="test")
@@ -202,6 +213,7 @@ def test_readiness_says_what_is_wrong(
 ) -> None:
     """A check that fails makes the service not ready and shows why; it stays healthy."""
     app = Flask(__name__)
+    app.test_client_class = Client
     stack.instrument(app, service="test", readiness={"database": lambda: outcome})
     answer = app.test_client().get("/readyz")
     assert answer.status_code == status

@@ -48,7 +48,7 @@ class Line:
     slot: int | None = None
 
 
-def describe(
+def describe(  # noqa: PLR0917 -- called with what prometheus_client gives by position
     typ: str,
     metric: str,
     sample: str,
@@ -99,7 +99,12 @@ def parse_series(text: str) -> Series | None:
 
 
 def _usable(series: Series) -> bool:
-    texts = (series.metric, series.sample, series.help, *(t for pair in series.labels for t in pair))
+    texts = (
+        series.metric,
+        series.sample,
+        series.help,
+        *(t for pair in series.labels for t in pair),
+    )
     if not all(isinstance(text, str) for text in texts):
         return False
     if series.type == "gauge":

@@ -18,7 +18,7 @@ class SharedValue:
 
     _multiprocess = True
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 -- the arguments that prometheus_client gives by position
         self,
         store: Store,
         typ: str,
