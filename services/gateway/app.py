@@ -63,7 +63,12 @@ def create_app(
 def retrieval_http(settings: Settings) -> stack.HttpClient:
     """Make the client of retrieval: quick or not at all."""
     return stack.HttpClient(
-        "retrieval", base_url=settings.retrieval_url, timeout=2.0, retries=2, budget=4.0
+        "retrieval",
+        base_url=settings.retrieval_url,
+        timeout=2.0,
+        retries=2,
+        budget=4.0,
+        breaker=_breaker("retrieval", settings),
     )
 
 
@@ -71,8 +76,17 @@ def llm_http(settings: Settings) -> stack.HttpClient:
     """Make the client of the model: one repetition, within less than two timeouts."""
     timeout = settings.llm_timeout
     return stack.HttpClient(
-        "llm", base_url=settings.llm_base_url, timeout=timeout, retries=1, budget=timeout * 1.5
+        "llm",
+        base_url=settings.llm_base_url,
+        timeout=timeout,
+        retries=1,
+        budget=timeout * 1.5,
+        breaker=_breaker("llm", settings),
     )
+
+
+def _breaker(peer: str, settings: Settings) -> stack.CircuitBreaker:
+    return stack.get_circuit_breaker(peer, timeout_seconds=settings.breaker_timeout)
 
 
 def current_trace_id() -> str | None:

@@ -21,6 +21,7 @@ class Settings:
     llm_model: str = "extractive-1"
     llm_api_key: str | None = field(default=None, repr=False)
     llm_timeout: float = 5.0
+    breaker_timeout: float = 15.0
     jaeger_url: str = "http://127.0.0.1:16686"
 
     @classmethod
@@ -28,6 +29,7 @@ class Settings:
         """Read `RETRIEVAL_URL`, `LLM_BASE_URL`, `LLM_MODEL`, `LLM_API_KEY_FILE`, `JAEGER_URL`.
 
         `LLM_TIMEOUT_SECONDS` is the time for one attempt; a large model needs more than 5.
+        `BREAKER_TIMEOUT_SECONDS` is the time from an opening of a breaker to its first probe.
 
         Raises:
             ConfigurationError: one of them cannot be used.
@@ -40,6 +42,7 @@ class Settings:
             llm_model=_name(environ, "LLM_MODEL", default.llm_model),
             llm_api_key=_secret(environ, "LLM_API_KEY_FILE"),
             llm_timeout=_seconds(environ, "LLM_TIMEOUT_SECONDS", default.llm_timeout),
+            breaker_timeout=_seconds(environ, "BREAKER_TIMEOUT_SECONDS", default.breaker_timeout),
             jaeger_url=_url(environ, "JAEGER_URL", default.jaeger_url),
         )
 

@@ -36,7 +36,7 @@ SERVICES = ("gateway", "retrieval", "llm", "inbox")
 
 
 def until(
-    found: Callable[[], T | None | bool], what: str, deadline: float = 30.0, pause: float = 0.1
+    found: Callable[[], T | bool | None], what: str, deadline: float = 30.0, pause: float = 0.1
 ) -> T:
     """Poll until `found` returns something true; fail with `what` after `deadline` seconds."""
     last: object = None

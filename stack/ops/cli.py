@@ -1,0 +1,170 @@
+"""The `stack` command. Each command exits non-zero with one clear line when it fails."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import wraps
+from pathlib import Path
+from typing import ParamSpec
+
+import click
+from rich.console import Console
+
+from stack.errors import ConfigurationError, OpsError
+from stack.ops import local, log_files, report, run_folder, status
+from stack.ops.components import Plan
+from stack.ops.ports import read_ports
+
+P = ParamSpec("P")
+
+_out = Console(highlight=False)
+_err = Console(stderr=True, highlight=False)
+
+FIRST_QUESTION = "What do I do when CircuitBreakerOpen fires?"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--run-dir",
+    envvar="STACK_RUN_DIR",
+    type=click.Path(path_type=Path),
+    help="Where everything that is written goes.  [default: .run in the checkout]",
+)
+@click.version_option(package_name="stack")
+@click.pass_context
+def main(context: click.Context, run_dir: Path | None) -> None:
+    """Run and look at the observability stack."""
+    context.obj = run_dir
+
+
+def _command(function: Callable[P, None]) -> Callable[P, None]:
+    """Turn our errors into one line on standard error and exit status 1."""
+
+    @wraps(function)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            function(*args, **kwargs)
+        except (OpsError, ConfigurationError) as error:
+            _err.print(f"[bold red]stack:[/] {report.plain(str(error))}", soft_wrap=True)
+            sys.exit(1)
+        except KeyboardInterrupt:
+            sys.exit(130)
+
+    return wrapper
+
+
+@main.command()
+@click.option(
+    "--mode",
+    type=click.Choice(["auto", "local"]),
+    default="auto",
+    show_default=True,
+    help="How it runs: as local processes.",
+)
+@click.option(
+    "--speed",
+    type=click.FloatRange(1, 100),
+    default=1.0,
+    show_default=True,
+    help="Divide the waiting times of alerts and breakers by this, for drills.",
+)
+@click.option(
+    "--load",
+    type=click.FloatRange(0, 50),
+    default=1.0,
+    show_default=True,
+    help="Questions per second that the load generator asks; 0 for none.",
+)
+@click.pass_obj
+@_command
+def up(run_dir: Path | None, mode: str, speed: float, load: float) -> None:
+    """Start everything, wait until it is healthy, ask a first question."""
+    root = run_folder.checkout()
+    plan = Plan(root, _run_dir(run_dir), read_ports(root), speed, load)
+    began = time.monotonic()
+    _out.print(f"[bold]stack up[/], {'local' if mode == 'auto' else mode} mode")
+    started = local.up(plan, lambda line: _out.print(f"  {report.plain(line)}", soft_wrap=True))
+    plan = run_folder.load(plan.run_dir) or plan
+    if started:
+        _out.print(report.answer(FIRST_QUESTION, local.first_answer(plan, FIRST_QUESTION)))
+    _out.print(report.table(status.rows(plan.run_dir)))
+    _out.print(report.hints(plan), soft_wrap=True)
+    took = f"{time.monotonic() - began:.0f} s"
+    _out.print(f"[bold green]up[/] in {took}" if started else "[bold green]already up[/]")
+
+
+@main.command()
+@click.pass_obj
+@_command
+def down(run_dir: Path | None) -> None:
+    """Stop everything; what is stored stays."""
+    stopped = local.down(_run_dir(run_dir))
+    _out.print("stack down; data is kept" if stopped else "nothing was running")
+
+
+@main.command("status")
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.pass_obj
+@_command
+def show_status(run_dir: Path | None, as_json: bool) -> None:
+    """Show what runs, its health, memory and address; exit status 1 unless all is healthy."""
+    found = status.rows(_run_dir(run_dir))
+    if as_json:
+        click.echo(json.dumps({"components": [asdict(row) for row in found]}))
+    elif found:
+        _out.print(report.table(found))
+    else:
+        _out.print("nothing runs; `make up` starts it")
+    if not found or not all(row.healthy for row in found):
+        sys.exit(1)
+
+
+@main.command()
+@click.argument("name", required=False)
+@click.option("--follow", "-f", is_flag=True, help="Go on until interrupted.")
+@click.option("--lines", "-n", type=click.IntRange(0), default=40, show_default=True)
+@click.pass_obj
+@_command
+def logs(run_dir: Path | None, name: str | None, follow: bool, lines: int) -> None:
+    """Show the end of one component's log, or of all."""
+    for line in log_files.read(_run_dir(run_dir) / "logs", name, lines, follow):
+        click.echo(line)
+
+
+@main.command()
+@click.option("--rate", type=click.FloatRange(0.1, 200), default=5.0, show_default=True)
+@click.option("--duration", type=click.FloatRange(1), default=60.0, show_default=True)
+@click.pass_obj
+@_command
+def load(run_dir: Path | None, rate: float, duration: float) -> None:
+    """Ask the gateway RATE questions per second for DURATION seconds."""
+    plan = run_folder.load(_run_dir(run_dir))
+    if plan is None or not status.rows(plan.run_dir):
+        raise OpsError("nothing runs to put load on; `make up` starts it")
+    environment = {
+        "GATEWAY_URL": plan.url("GATEWAY_PORT"),
+        "RATE": str(rate),
+        "DURATION": str(duration),
+        "METRICS_PORT": "0",
+    }
+    ended = subprocess.run(
+        [sys.executable, "-m", "services.loadgen"],
+        env={**os.environ, **environment},
+        cwd=plan.root,
+        check=False,
+    )
+    sys.exit(ended.returncode)
+
+
+def _run_dir(given: Path | None) -> Path:
+    return (given or run_folder.checkout() / ".run").resolve()
+
+
+if __name__ == "__main__":
+    main()

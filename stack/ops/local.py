@@ -1,0 +1,176 @@
+"""Local mode: the whole stack as processes of this machine, in one run folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import httpx
+
+from stack.errors import OpsError
+from stack.ops import run_folder
+from stack.ops.binaries import find_binaries
+from stack.ops.components import Component, Plan, components
+from stack.ops.ports import DEFAULTS, check_free
+from stack.ops.render import render_alertmanager, render_prometheus
+from stack.ops.secrets import make_secrets
+from stack.ops.supervisor import ProcessState, Supervisor, wait_until
+
+Progress = Callable[[str], None]
+
+HEALTHY_WITHIN = 90.0
+_HOSTS = {
+    "GATEWAY_PORT": "gateway",
+    "RETRIEVAL_PORT": "retrieval",
+    "LLM_PORT": "llm",
+    "INBOX_PORT": "inbox",
+    "LOADGEN_METRICS_PORT": "loadgen",
+    "PROMETHEUS_PORT": "prometheus",
+    "ALERTMANAGER_PORT": "alertmanager",
+    "JAEGER_METRICS_PORT": "jaeger",
+    "JAEGER_QUERY_PORT": "jaeger",
+}
+
+
+def up(plan: Plan, progress: Progress) -> bool:
+    """Start what does not run yet and wait until all of it is healthy.
+
+    Args:
+        plan: what is to run.
+        progress: told in one line what happens.
+
+    Returns:
+        False when everything ran already.
+
+    Raises:
+        OpsError: something cannot be had, started or does not become healthy; then nothing runs.
+    """
+    with run_folder.locked(plan.run_dir):
+        supervisor = Supervisor(plan.run_dir)
+        running = supervisor.running()
+        if running:
+            plan = run_folder.load(plan.run_dir) or plan
+        elif supervisor.marked():
+            progress("ending what a killed supervisor left running")
+            supervisor.stop()
+        try:
+            binaries = find_binaries(plan.run_dir, progress)
+            wanted = components(plan, binaries)
+            if running and all(healthy(each) for each in wanted):
+                return False
+            if not running:
+                _start(plan, wanted, supervisor)
+            _wait_until_healthy(wanted, supervisor, progress)
+        except BaseException:
+            supervisor.stop()
+            raise
+    return True
+
+
+def down(run_dir: Path) -> bool:
+    """Stop everything; what is stored stays.
+
+    Returns:
+        False when nothing ran.
+    """
+    with run_folder.locked(run_dir):
+        supervisor = Supervisor(run_dir)
+        if not supervisor.running() and not supervisor.marked():
+            return False
+        supervisor.stop()
+        return True
+
+
+def healthy(component: Component) -> bool:
+    """Tell whether a component answers that it is ready."""
+    try:
+        return httpx.get(component.health, timeout=2.0).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def first_answer(plan: Plan, question: str) -> dict[str, object] | None:
+    """Ask the gateway a question; None when it does not answer."""
+    try:
+        answer = httpx.post(
+            plan.url("GATEWAY_PORT", "/ask"), json={"question": question}, timeout=10
+        )
+        answer.raise_for_status()
+        body: dict[str, object] = answer.json()
+    except (httpx.HTTPError, ValueError):
+        return None
+    return body
+
+
+def addresses(plan: Plan) -> dict[str, str]:
+    """Map host names and ports of the components' files to where they are in local mode.
+
+    Both forms that the files use are mapped: the network's (`gateway:8000`) and, for links that a
+    person opens, this machine's (`localhost:8000`).
+    """
+    found: dict[str, str] = {}
+    for variable, host in _HOSTS.items():
+        found[f"{host}:{DEFAULTS[variable]}"] = plan.bind(variable)
+        found[f"localhost:{DEFAULTS[variable]}"] = f"localhost:{plan.ports[variable]}"
+    return found
+
+
+def _start(plan: Plan, wanted: Sequence[Component], supervisor: Supervisor) -> None:
+    check_free(plan.ports)
+    make_secrets(plan.secrets)
+    for name in ("", "prometheus", "alertmanager"):
+        (plan.data / name).mkdir(parents=True, exist_ok=True)
+    for render, name in ((render_prometheus, "prometheus"), (render_alertmanager, "alertmanager")):
+        render(
+            plan.root / name,
+            plan.config / name,
+            addresses=addresses(plan),
+            secrets_dir=plan.secrets,
+            speed=plan.speed,
+        )
+    run_folder.save(plan)
+    supervisor.start(wanted, plan.root)
+
+
+def _wait_until_healthy(
+    wanted: Sequence[Component], supervisor: Supervisor, progress: Progress
+) -> None:
+    began = time.monotonic()
+    waiting = list(wanted)
+
+    def all_are() -> bool:
+        states = {each.name: each for each in _states(supervisor)}
+        for component in tuple(waiting):
+            _check_trying(component, states, supervisor)
+            if healthy(component):
+                waiting.remove(component)
+                progress(f"{component.name} is healthy ({time.monotonic() - began:.1f} s)")
+        return not waiting
+
+    if not wait_until(all_are, HEALTHY_WITHIN, pause=0.2):
+        raise _failure(waiting[0].name, f"not healthy after {HEALTHY_WITHIN:g} s", supervisor)
+
+
+def _check_trying(
+    component: Component, states: dict[str, ProcessState], supervisor: Supervisor
+) -> None:
+    """Give up at once on a component that ends again and again."""
+    known = states.get(component.name)
+    if known is not None and known.state in {"BACKOFF", "FATAL"}:
+        raise _failure(component.name, "ends right after its start", supervisor)
+
+
+def _states(supervisor: Supervisor) -> list[ProcessState]:
+    try:
+        return supervisor.processes()
+    except OSError:
+        return []
+
+
+def _failure(name: str, what: str, supervisor: Supervisor) -> OpsError:
+    lines = "\n  ".join(supervisor.last_lines(name)) or "(its log is empty)"
+    return OpsError(
+        f"{name} is {what}; everything has been stopped. "
+        f"The end of {supervisor.logs / f'{name}.log'}:\n  {lines}"
+    )

@@ -1,0 +1,78 @@
+"""Which port each part of the stack has, from the environment, `.env` or the default."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from stack.errors import ConfigurationError, OpsError
+
+DEFAULTS: Mapping[str, int] = {
+    "GATEWAY_PORT": 8000,
+    "RETRIEVAL_PORT": 8001,
+    "LLM_PORT": 8002,
+    "INBOX_PORT": 8003,
+    "LOADGEN_METRICS_PORT": 9646,
+    "PROMETHEUS_PORT": 9090,
+    "ALERTMANAGER_PORT": 9093,
+    "JAEGER_QUERY_PORT": 16686,
+    "OTLP_HTTP_PORT": 4318,
+    "JAEGER_METRICS_PORT": 8888,
+}
+LOCALHOST = "127.0.0.1"
+
+
+def read_ports(root: Path, environ: Mapping[str, str] = os.environ) -> dict[str, int]:
+    """Return the port of each variable; the environment wins over `.env` in `root`.
+
+    Raises:
+        ConfigurationError: a variable is no port, or two have the same.
+    """
+    given = {**dotenv_values(root / ".env"), **environ}
+    ports = {name: _port(name, given.get(name) or str(port)) for name, port in DEFAULTS.items()}
+    owners: dict[int, str] = {}
+    for name, port in ports.items():
+        other = owners.setdefault(port, name)
+        if other != name:
+            raise ConfigurationError(name, port, f"another port than that of {other}")
+    return ports
+
+
+def check_free(ports: Mapping[str, int]) -> None:
+    """Make sure that every port can be bound.
+
+    Raises:
+        OpsError: some are taken; the message names each and its variable.
+    """
+    taken = [f"{port} ({name})" for name, port in ports.items() if not _is_free(port)]
+    if taken:
+        raise OpsError(
+            f"already in use on {LOCALHOST}: {', '.join(taken)}; stop what listens there, or give "
+            f"another port in .env or the environment, for example "
+            f"{taken[0].partition('(')[2].rstrip(')')}={_suggestion(ports)}"
+        )
+
+
+def _port(name: str, raw: str) -> int:
+    if not (raw.isascii() and raw.isdigit() and len(raw) <= 5 and 0 < int(raw) <= 65_535):
+        raise ConfigurationError(name, raw, "a port from 1 to 65535")
+    return int(raw)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As servers do: a connection that is closing down does not hold the port.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOCALHOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def _suggestion(ports: Mapping[str, int]) -> int:
+    return next(p for p in range(18_000, 65_536) if p not in ports.values() and _is_free(p))

@@ -1,0 +1,188 @@
+"""A log line is one JSON object with the right ids, whatever it is given."""
+
+import asyncio
+import json
+import logging
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
+
+import stack
+from stack import logs
+from stack.logs import events
+from stack.logs.stdlib import JsonHandler
+
+TRACE, SPAN = 0xABC, 0xDEF
+
+
+@pytest.fixture(autouse=True)
+def configured() -> None:
+    logs.configure("tested", "info")
+    stack.clear_context()
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_the_core_fields_come_first(capsys: pytest.CaptureFixture[str]) -> None:
+    """Time, level, logger, message and service are in every line, in that order."""
+    stack.get_logger("orders").info("paid", event_type="order_paid", amount=12)
+    (line,) = lines(capsys)
+    assert list(line)[:3] == ["timestamp", "level", "logger"]
+    assert line["timestamp"].endswith("Z")
+    assert (line["service"], line["event_type"], line["amount"]) == ("tested", "order_paid", 12)
+
+
+def test_the_current_span_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """The ids of the span lead from the line to the trace."""
+    span = NonRecordingSpan(SpanContext(TRACE, SPAN, is_remote=False, trace_flags=TraceFlags(1)))
+    with trace.use_span(span):
+        stack.log_event("inside")
+    stack.log_event("outside")
+    inside, outside = lines(capsys)
+    assert (inside["trace_id"], inside["span_id"]) == (f"{TRACE:032x}", f"{SPAN:016x}")
+    assert "trace_id" not in outside
+
+
+def test_core_fields_cannot_be_overwritten(capsys: pytest.CaptureFixture[str]) -> None:
+    """A clash is kept beside them."""
+    stack.get_logger("x").info("m", service="forged", timestamp="never", trace_id="zero")
+    (line,) = lines(capsys)
+    assert line["service"] == "tested"
+    assert (line["extra.service"], line["extra.trace_id"]) == ("forged", "zero")
+
+
+def test_context_nests_and_is_restored(capsys: pytest.CaptureFixture[str]) -> None:
+    """Leaving a block restores what was before, also after an exception."""
+    with stack.LogContext(request_id="r1", a=1):
+        with suppress(ValueError), stack.LogContext(a=2):
+            stack.log_event("inner")
+            raise ValueError
+        stack.log_event("outer")
+    stack.log_event("after")
+    inner, outer, after = lines(capsys)
+    assert (inner["a"], inner["request_id"], outer["a"]) == (2, "r1", 1)
+    assert "a" not in after
+
+
+def test_context_stays_in_its_thread_and_task(capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither threads nor tasks see each other's fields."""
+
+    def in_thread() -> None:
+        assert stack.get_current_context() == {}
+        stack.set_context(who="thread")
+
+    async def task(name: str) -> str:
+        stack.set_context(who=name)
+        await asyncio.sleep(0)
+        return str(stack.get_current_context()["who"])
+
+    async def both() -> list[str]:
+        return await asyncio.gather(task("one"), task("two"))
+
+    stack.set_context(who="main")
+    thread = threading.Thread(target=in_thread)
+    thread.start()
+    thread.join()
+    assert asyncio.run(both()) == ["one", "two"]
+    assert stack.get_current_context() == {"who": "main"}
+
+
+@pytest.mark.parametrize(
+    "name", ["password", "API_KEY", "Authorization", "user_token", "client-secret", "cookie"]
+)
+def test_secrets_are_redacted_at_any_depth(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The key stays, the value does not."""
+    stack.log_event("login", body={"list": [{name: "hunter2"}]}, **{name: "hunter2"})
+    text = capsys.readouterr().out
+    assert "hunter2" not in text
+    assert text.count("[redacted]") == 2
+
+
+def test_counts_of_tokens_are_no_secrets(capsys: pytest.CaptureFixture[str]) -> None:
+    """`tokens` and `token_count` are numbers people look for."""
+    stack.log_event("llm", tokens=3, token_count=4)
+    (line,) = lines(capsys)
+    assert (line["tokens"], line["token_count"]) == (3, 4)
+
+
+def test_an_exception_is_written_with_its_causes(capsys: pytest.CaptureFixture[str]) -> None:
+    """Type, message and stack, the chain included."""
+    try:
+        try:
+            raise KeyError("deep")
+        except KeyError as cause:
+            raise RuntimeError("shallow") from cause
+    except RuntimeError as error:
+        stack.log_error(error, component="payments", error_code="E7")
+    (line,) = lines(capsys)
+    assert (line["level"], line["error_type"], line["error_message"]) == (
+        "error",
+        "RuntimeError",
+        "shallow",
+    )
+    assert "KeyError" in line["error_stack"]
+    assert (line["component"], line["error_code"]) == ("payments", "E7")
+
+
+def test_the_standard_library_writes_the_same_form(capsys: pytest.CaptureFixture[str]) -> None:
+    """Third-party records come out as JSON, with their extra fields and wrong arguments."""
+    logging.getLogger("other").warning("%s of %s", "a", "b", extra={"shard": 3})
+    wrong_arguments = logging.makeLogRecord(
+        {"name": "other", "levelno": 30, "msg": "%d", "args": ("not a number",)}
+    )
+    JsonHandler().handle(wrong_arguments)
+    good, wrong = lines(capsys)
+    assert (good["message"], good["level"], good["shard"]) == ("a of b", "warning", 3)
+    assert "not a number" in wrong["message"]
+
+
+def test_levels_below_the_threshold_are_not_written(capsys: pytest.CaptureFixture[str]) -> None:
+    """And cost no record."""
+    stack.get_logger("x").debug("hidden")
+    assert lines(capsys) == []
+
+
+def test_every_line_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    """Listeners hear of each line; a failing one loses none."""
+    heard: list[tuple[str, str]] = []
+
+    def listen(component: str, level: str) -> None:
+        heard.append((component, level))
+        raise RuntimeError
+
+    unsubscribe = events.subscribe(listen)
+    try:
+        stack.log_event("one", component="db")
+        stack.get_logger("x").error("two")
+    finally:
+        unsubscribe()
+    assert heard == [("db", "info"), ("tested", "error")]
+    assert len(lines(capsys)) == 2
+
+
+def test_times_are_written_also_when_the_block_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    """`LogPerformance` says how long it took and how it ended."""
+    with stack.LogPerformance("good"):
+        pass
+    with pytest.raises(ValueError, match="no"), stack.LogPerformance("bad"):
+        raise ValueError("no")
+    good, bad = lines(capsys)
+    assert (good["outcome"], bad["outcome"]) == ("success", "failure")
+    assert good["duration_ms"] >= 0
+
+
+def test_lines_are_read_back_and_filtered(tmp_path: Path) -> None:
+    """Lines that are no JSON objects are left out."""
+    path = tmp_path / "service.log"
+    path.write_text('{"level":"info","component":"a"}\nnoise\n[1]\n{"level":"error"}\n')
+    records = stack.parse_json_log_file(path)
+    assert len(records) == 2
+    assert stack.filter_logs(records, level="ERROR") == [{"level": "error"}]
+    assert len(stack.filter_logs(records, component="a")) == 1
