@@ -166,7 +166,7 @@ def _free_ports() -> dict[str, int]:
 
 def _belongs(process: psutil.Process, run_dir: Path) -> bool:
     try:
-        return process.environ().get("STACK_RUN_DIR") == str(run_dir) and (
+        return process.environ().get("STACK_SUPERVISED") == str(run_dir.resolve()) and (
             process.status() != psutil.STATUS_ZOMBIE
         )
     except psutil.Error:
