@@ -9,6 +9,7 @@ from pathlib import Path
 
 from stack.ops.binaries import Binaries
 from stack.ops.ports import LOCALHOST
+from stack.ops.render import retention_flags
 
 GUNICORN = (sys.executable, "-m", "gunicorn")
 
@@ -194,6 +195,7 @@ def _prometheus(plan: Plan, binaries: Binaries) -> Component:
             f"--web.listen-address={plan.bind('PROMETHEUS_PORT')}",
             f"--web.external-url={plan.url('PROMETHEUS_PORT')}",
             "--enable-feature=exemplar-storage",
+            *retention_flags(plan.root / "prometheus"),
         ),
         plan.url("PROMETHEUS_PORT", "/-/ready"),
         plan.url("PROMETHEUS_PORT", "/api/v1/targets"),

@@ -1,0 +1,98 @@
+"""Programs from packages of another Debian suite, without root and without a change to the system."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from stack.errors import OpsError
+
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+DEFAULT_MIRROR = "http://deb.debian.org/debian"
+_STEP_SECONDS = 120
+
+
+def available() -> str | None:
+    """Say what is missing for fetching packages; None when nothing is."""
+    missing = [tool for tool in ("apt-get", "dpkg") if shutil.which(tool) is None]
+    if missing:
+        return f"no {missing[0]} on this machine"
+    return None if KEYRING.is_file() else f"no {KEYRING} to check signatures with"
+
+
+def unpack(suite: str, packages: Sequence[str], destination: Path) -> None:
+    """Unpack packages below `destination`; apt checks their signatures.
+
+    Args:
+        suite: for example `sid`.
+        packages: names, without their dependencies.
+        destination: made if it is not there.
+
+    Raises:
+        OpsError: a step fails; the message has apt's own words.
+    """
+    with tempfile.TemporaryDirectory(prefix="stack-debian-") as folder:
+        state = Path(folder)
+        for each in ("lists/partial", "cache/archives/partial", "packages"):
+            (state / each).mkdir(parents=True)
+        sources = state / "sources.list"
+        sources.write_text(f"deb [signed-by={KEYRING}] {_mirror()} {suite} main\n")
+        apt = _apt(state)
+        _run([*apt, "update"], state)
+        _run([*apt, "download", *packages], state / "packages")
+        destination.mkdir(parents=True, exist_ok=True)
+        for package in sorted((state / "packages").glob("*.deb")):
+            _run(["dpkg", "-x", str(package), str(destination)], state)
+
+
+def _apt(state: Path) -> list[str]:
+    """Name apt with lists and cache of its own; the machine's proxies stay in force."""
+    options = {
+        "Dir::Etc::sourcelist": state / "sources.list",
+        "Dir::Etc::sourceparts": "/dev/null",
+        "Dir::State::Lists": state / "lists",
+        "Dir::Cache": state / "cache",
+        # The download folder belongs to this user, whoever that is.
+        "APT::Sandbox::User": "root",
+        "Acquire::Retries": 2,
+        "Acquire::http::Timeout": 20,
+        "Acquire::Languages": "none",
+        # A list that cannot be fetched has to be an error, not a warning.
+        "APT::Update::Error-Mode": "any",
+    }
+    return ["apt-get", "-qq", *(part for k, v in options.items() for part in ("-o", f"{k}={v}"))]
+
+
+def _mirror() -> str:
+    """Return the mirror that this machine uses most, so that its proxies and caches work."""
+    listed = subprocess.run(
+        ["apt-get", "indextargets", "--format", "$(REPO_URI)"],
+        capture_output=True,
+        text=True,
+        timeout=_STEP_SECONDS,
+        check=False,
+    )
+    mirrors = [line for line in listed.stdout.split() if line.rstrip("/").endswith("/debian")]
+    return max(mirrors, key=mirrors.count) if mirrors else DEFAULT_MIRROR
+
+
+def _run(command: Sequence[str], directory: Path) -> None:
+    try:
+        ended = subprocess.run(  # noqa: S603 -- fixed programs
+            command,
+            cwd=directory,
+            env={**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"},
+            capture_output=True,
+            text=True,
+            timeout=_STEP_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise OpsError(f"{command[0]} took longer than {_STEP_SECONDS} s") from None
+    if ended.returncode != 0:
+        said = [line for line in (ended.stderr or ended.stdout).splitlines() if line.strip()]
+        raise OpsError(f"{command[0]}: {said[0] if said else f'exit {ended.returncode}'}")

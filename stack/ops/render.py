@@ -1,0 +1,163 @@
+"""The components' own files with only host names, paths and, for drills, durations changed."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from stack.errors import OpsError
+from stack.ops.durations import divided, divided_in_expression
+
+SECRETS = "/run/secrets/"
+_HEADER = "# Generated from {source} by `stack up`; do not edit.\n"
+# Nothing is scraped or sent more often, and a range holds at least four scrapes.
+_SHORTEST_INTERVAL = 1.0
+_SHORTEST_RANGE = 4.0
+
+_INTERVALS = {
+    "scrape_interval",
+    "scrape_timeout",
+    "evaluation_interval",
+    "interval",
+    "refresh_interval",
+    "group_wait",
+    "group_interval",
+    "repeat_interval",
+}
+_WAITS = {"for", "keep_firing_for"}
+
+
+def render_prometheus(
+    source: Path,
+    dest: Path,
+    *,
+    addresses: Mapping[str, str],
+    secrets_dir: Path,
+    speed: float = 1.0,
+) -> None:
+    """Write `prometheus.yml`, its targets and its rules.
+
+    Args:
+        source: the folder with them.
+        dest: written anew.
+        addresses: `host:port` in the files → where it is here.
+        secrets_dir: takes the place of `/run/secrets`.
+        speed: all durations are divided by it.
+
+    Raises:
+        OpsError: a file cannot be read or understood; the message names it.
+    """
+    _Rendering(source, dest, addresses, secrets_dir, speed).run(
+        "prometheus.yml", "targets/*.yaml", "rules/*.rules.yml"
+    )
+
+
+def render_alertmanager(
+    source: Path,
+    dest: Path,
+    *,
+    addresses: Mapping[str, str],
+    secrets_dir: Path,
+    speed: float = 1.0,
+) -> None:
+    """Write `alertmanager.yml` and its templates; arguments as of `render_prometheus`.
+
+    Raises:
+        OpsError: a file cannot be read or understood; the message names it.
+    """
+    _Rendering(source, dest, addresses, secrets_dir, speed).run(
+        "alertmanager.yml", "templates/*.tmpl"
+    )
+
+
+def retention_flags(source: Path) -> list[str]:
+    """Return as flags the retention that `prometheus.yml` asks for.
+
+    Prometheus 3.5, the release with long-term support, does not know it in its file yet; what is
+    rendered for this machine has it taken out.
+
+    Raises:
+        OpsError: the file cannot be read.
+    """
+    path = source / "prometheus.yml"
+    try:
+        storage = yaml.safe_load(path.read_text(encoding="utf-8"))["storage"]["tsdb"]
+        retention = storage.get("retention", {})
+        return [f"--storage.tsdb.retention.{name}={value}" for name, value in retention.items()]
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise OpsError(f"{path}: {error!r}") from error
+
+
+class _Rendering:
+    """One folder on its way into the run folder."""
+
+    def __init__(
+        self,
+        source: Path,
+        dest: Path,
+        addresses: Mapping[str, str],
+        secrets_dir: Path,
+        speed: float,
+    ) -> None:
+        self._source = source
+        self._dest = dest
+        self._speed = speed
+        self._secrets = f"{secrets_dir}/"
+        self._addresses = addresses
+        names = "|".join(sorted(map(re.escape, addresses), key=len, reverse=True))
+        self._pattern = re.compile(rf"(?<![\w.-])(?:{names})(?!\d)") if names else None
+
+    def run(self, *patterns: str) -> None:
+        shutil.rmtree(self._dest, ignore_errors=True)
+        for pattern in patterns:
+            for path in sorted(self._source.glob(pattern)):
+                target = self._dest / path.relative_to(self._source)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                render = self._yaml if path.suffix in {".yml", ".yaml"} else self._text
+                target.write_text(render(path), encoding="utf-8")
+
+    def _yaml(self, path: Path) -> str:
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+            changed = self._changed(content, "")
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            raise OpsError(f"{path}: {error}") from error
+        header = _HEADER.format(source=path.relative_to(self._source.parent))
+        return header + yaml.safe_dump(changed, sort_keys=False, allow_unicode=True, width=1000)
+
+    def _text(self, path: Path) -> str:
+        return self._located(path.read_text(encoding="utf-8"))
+
+    def _changed(self, value: Any, key: str) -> Any:
+        """Return a copy with every text in its form for this machine."""
+        if isinstance(value, dict):
+            kept = {name: each for name, each in value.items() if name != "retention"}
+            return {name: self._changed(each, name) for name, each in kept.items()}
+        if isinstance(value, list):
+            return [self._changed(each, key) for each in value]
+        if not isinstance(value, str):
+            return value
+        change: Callable[[str], str] = self._located
+        if self._speed != 1:
+            change = self._faster(key) or change
+        return change(value)
+
+    def _faster(self, key: str) -> Callable[[str], str] | None:
+        if key in _INTERVALS:
+            return lambda text: divided(text, self._speed, _SHORTEST_INTERVAL)
+        if key in _WAITS:
+            return lambda text: divided(text, self._speed)
+        if key == "expr":
+            return lambda text: divided_in_expression(text, self._speed, _SHORTEST_RANGE)
+        return None
+
+    def _located(self, text: str) -> str:
+        text = text.replace(SECRETS, self._secrets)
+        if self._pattern is None:
+            return text
+        return self._pattern.sub(lambda match: self._addresses[match[0]], text)
