@@ -1,4 +1,4 @@
-"""Programs from packages of another Debian suite, without root and without a change to the system."""
+"""Programs from packages of another Debian suite; needs no root, changes nothing outside."""
 
 from __future__ import annotations
 
@@ -69,18 +69,12 @@ def _apt(state: Path) -> list[str]:
 
 def _mirror() -> str:
     """Return the mirror that this machine uses most, so that its proxies and caches work."""
-    listed = subprocess.run(
-        ["apt-get", "indextargets", "--format", "$(REPO_URI)"],
-        capture_output=True,
-        text=True,
-        timeout=_STEP_SECONDS,
-        check=False,
-    )
-    mirrors = [line for line in listed.stdout.split() if line.rstrip("/").endswith("/debian")]
+    listed = _run(["apt-get", "indextargets", "--format", "$(REPO_URI)"], Path())
+    mirrors = [line for line in listed.split() if line.rstrip("/").endswith("/debian")]
     return max(mirrors, key=mirrors.count) if mirrors else DEFAULT_MIRROR
 
 
-def _run(command: Sequence[str], directory: Path) -> None:
+def _run(command: Sequence[str], directory: Path) -> str:
     try:
         ended = subprocess.run(  # noqa: S603 -- fixed programs
             command,
@@ -96,3 +90,4 @@ def _run(command: Sequence[str], directory: Path) -> None:
     if ended.returncode != 0:
         said = [line for line in (ended.stderr or ended.stdout).splitlines() if line.strip()]
         raise OpsError(f"{command[0]}: {said[0] if said else f'exit {ended.returncode}'}")
+    return ended.stdout

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
@@ -132,7 +133,7 @@ def _typed(key: str, value: AnyValue) -> Tag:
     if kind == "double_value":
         number = value.double_value
         # JSON has no infinity and no NaN.
-        finite = number == number and abs(number) != float("inf")
+        finite = math.isfinite(number)
         return _tag(key, "float64", number) if finite else _tag(key, "string", repr(number))
     if kind == "bytes_value":
         return _tag(key, "binary", base64.b64encode(value.bytes_value).decode())

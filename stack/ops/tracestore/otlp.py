@@ -48,17 +48,16 @@ def decode(body: bytes, content_type: str, encoding: str) -> ExportTraceServiceR
     if content_type not in {PROTOBUF, JSON}:
         raise RefusedError(415, f"Content-Type {content_type!r}: must be {PROTOBUF} or {JSON}")
     plain = _unpacked(body, encoding)
+    request = ExportTraceServiceRequest()
     try:
         if content_type == PROTOBUF:
-            return ExportTraceServiceRequest.FromString(plain)
-        return ParseDict(
-            _with_base64_ids(orjson.loads(plain), 0),
-            ExportTraceServiceRequest(),
-            ignore_unknown_fields=True,
-        )
+            request.ParseFromString(plain)
+        else:
+            ParseDict(_with_base64_ids(orjson.loads(plain), 0), request, ignore_unknown_fields=True)
     except (DecodeError, ParseError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())[:200]
         raise RefusedError(400, f"not an OTLP trace request: {reason}") from error
+    return request
 
 
 def _unpacked(body: bytes, encoding: str) -> bytes:

@@ -215,7 +215,7 @@ def _process_id(connection: sqlite3.Connection, process: dict[str, Any]) -> int:
 
 def _span(row: Sequence[Any]) -> StoredSpan:
     *fields, content, body = row
-    return StoredSpan(*fields, process=orjson.loads(content), body=orjson.loads(body))
+    return StoredSpan(*(*fields, orjson.loads(content), orjson.loads(body)))
 
 
 def _tags(body: bytes, content: bytes) -> list[dict[str, Any]]:

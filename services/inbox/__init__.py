@@ -1,0 +1,1 @@
+"""The inbox: every alert that arrived, kept and shown."""
