@@ -26,6 +26,8 @@ Progress = Callable[[str], None]
 # Lowest versions whose configuration files and flags ours use.
 NEEDED = {"prometheus": (3, 5), "alertmanager": (0, 27)}
 TOOLS = {"prometheus": "promtool", "alertmanager": "amtool"}
+# Templates and pages, which upstream's builds have inside.
+_SHARE = "/usr/share/prometheus/"
 PACKAGES = ("prometheus", "promtool", "prometheus-alertmanager")
 RELEASES = {"prometheus": "3.5.0", "alertmanager": "0.28.1"}
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
@@ -39,6 +41,12 @@ class Binaries:
     promtool: Path
     alertmanager: Path
     amtool: Path
+
+    @property
+    def directory(self) -> Path | None:
+        """Where they have to be started, if that matters: Debian's read templates from there."""
+        share = self.alertmanager.parent / "share"
+        return share if share.is_dir() else None
 
 
 def find_binaries(run_dir: Path, progress: Progress) -> Binaries:
@@ -126,8 +134,11 @@ def _from_debian(scratch: Path, folder: Path) -> None:
     if missing:
         raise OpsError(missing)
     debian.unpack("sid", PACKAGES, scratch)
+    shutil.rmtree(folder / "share", ignore_errors=True)
+    (scratch / _SHARE.strip("/")).replace(folder / "share")
     programs = scratch / "usr" / "bin"
     for source in ("promtool", "prometheus", "amtool", "prometheus-alertmanager"):
+        debian.relocate(programs / source, _SHARE)
         _place(programs / source, folder / source.removeprefix("prometheus-"))
 
 

@@ -25,6 +25,7 @@ class Component:
         address: where a person looks at it; empty if nobody does.
         shows: what is to be seen there.
         environment: added to the supervisor's own.
+        directory: where it is started; the checkout if nothing is said.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Component:
     address: str
     shows: str
     environment: Mapping[str, str] = field(default_factory=dict)
+    directory: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +184,7 @@ def _alertmanager(plan: Plan, binaries: Binaries) -> Component:
         plan.url("ALERTMANAGER_PORT", "/-/ready"),
         plan.url("ALERTMANAGER_PORT", "/api/v2/alerts"),
         "alert routing (API)",
+        directory=binaries.directory,
     )
 
 
@@ -200,6 +203,7 @@ def _prometheus(plan: Plan, binaries: Binaries) -> Component:
         plan.url("PROMETHEUS_PORT", "/-/ready"),
         plan.url("PROMETHEUS_PORT", "/api/v1/targets"),
         "metrics and rules (API)",
+        directory=binaries.directory,
     )
 
 

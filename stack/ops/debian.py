@@ -49,6 +49,25 @@ def unpack(suite: str, packages: Sequence[str], destination: Path) -> None:
             _run(["dpkg", "-x", str(package), str(destination)], state)
 
 
+def relocate(program: Path, folder: str) -> None:
+    """Let a program look for its data below its working directory instead of below `folder`.
+
+    Paths that are compiled in cannot be changed but for others of the same length, so `/a/b/c/`
+    becomes `./././`; package managers that install into a home directory do the same.
+
+    Args:
+        program: changed in place.
+        folder: an absolute path with a slash at the end, of even length.
+
+    Raises:
+        OpsError: its length is odd.
+    """
+    before = folder.encode()
+    if len(before) % 2:
+        raise OpsError(f"{folder} cannot be relocated: its length is odd")
+    program.write_bytes(program.read_bytes().replace(before, b"./" * (len(before) // 2)))
+
+
 def _apt(state: Path) -> list[str]:
     """Name apt with lists and cache of its own; the machine's proxies stay in force."""
     options = {

@@ -149,7 +149,7 @@ def _wait_until_healthy(
         return not waiting
 
     if not wait_until(all_are, HEALTHY_WITHIN, pause=0.2):
-        raise _failure(waiting[0].name, f"not healthy after {HEALTHY_WITHIN:g} s", supervisor)
+        raise _failure(waiting[0].name, f"is not healthy after {HEALTHY_WITHIN:g} s", supervisor)
 
 
 def _check_trying(
@@ -171,6 +171,6 @@ def _states(supervisor: Supervisor) -> list[ProcessState]:
 def _failure(name: str, what: str, supervisor: Supervisor) -> OpsError:
     lines = "\n  ".join(supervisor.last_lines(name)) or "(its log is empty)"
     return OpsError(
-        f"{name} is {what}; everything has been stopped. "
+        f"{name} {what}; everything has been stopped. "
         f"The end of {supervisor.logs / f'{name}.log'}:\n  {lines}"
     )

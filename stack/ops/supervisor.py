@@ -186,11 +186,13 @@ supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
         environment = ",".join(
             f'{name}="{_escaped(value)}"' for name, value in component.environment.items()
         )
+        directory = f"directory = {_escaped(component.directory)}\n" if component.directory else ""
         command = " ".join(_quoted(part) for part in component.command)
         return f"""
 [program:{component.name}]
 command = {command}
 environment = {environment}
+{directory}\
 autorestart = true
 startsecs = 1
 startretries = 20
