@@ -198,6 +198,8 @@ def _prometheus(plan: Plan, binaries: Binaries) -> Component:
             f"--web.listen-address={plan.bind('PROMETHEUS_PORT')}",
             f"--web.external-url={plan.url('PROMETHEUS_PORT')}",
             "--enable-feature=exemplar-storage",
+            # What was sent before Alertmanager was found, or while it was away, is soon sent again.
+            f"--rules.alert.resend-delay={max(1, round(15 / plan.speed))}s",
             *retention_flags(plan.root / "prometheus"),
         ),
         plan.url("PROMETHEUS_PORT", "/-/ready"),

@@ -133,11 +133,11 @@ def test_a_server_error_counts_against_the_breaker() -> None:
     handler, seen = answers(404)
     for _ in range(3):
         client(handler, breaker=breaker).get("/")
-    assert breaker.state is CircuitState.CLOSED
+    assert breaker.state == CircuitState.CLOSED.value
     handler, seen = answers(503)
     for _ in range(2):
         client(handler, breaker=breaker, retries=1).get("/")
-    assert breaker.state is CircuitState.OPEN
+    assert breaker.state == CircuitState.OPEN.value
     with pytest.raises(CircuitBreakerOpenError):
         client(handler, breaker=breaker).get("/")
     assert len(seen) == 4
@@ -149,7 +149,7 @@ def test_a_stream_is_guarded_too() -> None:
     handler, _ = answers(503)
     with client(handler, breaker=breaker).stream("GET", "/") as response:
         assert response.status_code == 503
-    assert breaker.state is CircuitState.OPEN
+    assert breaker.state == CircuitState.OPEN.value
 
 
 def test_a_forked_child_has_connections_of_its_own() -> None:

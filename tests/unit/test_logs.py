@@ -84,7 +84,7 @@ def test_context_stays_in_its_thread_and_task(capsys: pytest.CaptureFixture[str]
         return str(stack.get_current_context()["who"])
 
     async def both() -> list[str]:
-        return await asyncio.gather(task("one"), task("two"))
+        return list(await asyncio.gather(task("one"), task("two")))
 
     stack.set_context(who="main")
     thread = threading.Thread(target=in_thread)
