@@ -127,7 +127,7 @@ def test_logs_show_a_components_end(pipeline: Pipeline) -> None:
 def test_load_is_put_on_the_gateway(pipeline: Pipeline) -> None:
     """`stack load` asks at the given rate for the given time, and ends."""
     query = 'sum(http_server_request_duration_seconds_count{service="gateway",http_route="/ask"})'
-    before = float(pipeline.query(query)[0]["value"][1])
+    before = until(lambda: float(pipeline.query(query)[0]["value"][1]), "the default load")
     load = pipeline.stack("load", "--rate", "10", "--duration", "3")
     assert load.returncode == 0, load.stderr
     until(lambda: float(pipeline.query(query)[0]["value"][1]) >= before + 15, "15 questions more")
