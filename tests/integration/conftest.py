@@ -60,6 +60,7 @@ class Pipeline:
         self.run_dir = run_dir
         self.ports = _free_ports()
         self.env = {**os.environ, **{k: str(v) for k, v in self.ports.items()}}
+        del self.env["OTEL_TRACES_EXPORTER"]
         self.env |= {"STACK_RUN_DIR": str(run_dir), "STACK_BIN_DIR": str(shared_binaries())}
         self.http = httpx.Client(timeout=10.0)
 
