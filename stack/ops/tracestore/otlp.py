@@ -54,7 +54,7 @@ def decode(body: bytes, content_type: str, encoding: str) -> ExportTraceServiceR
             request.ParseFromString(plain)
         else:
             ParseDict(_with_base64_ids(orjson.loads(plain), 0), request, ignore_unknown_fields=True)
-    except (DecodeError, ParseError, ValueError, RecursionError) as error:
+    except (DecodeError, ParseError, ValueError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise RefusedError(400, f"not an OTLP trace request: {reason}") from error
     return request

@@ -1,0 +1,131 @@
+"""The components' own checkers accept the files; every alert is tested, documented and linked."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from stack.errors import OpsError
+from stack.ops.binaries import Binaries, find_binaries
+from stack.ops.components import Plan
+from stack.ops.local import addresses
+from stack.ops.ports import DEFAULTS
+from stack.ops.render import render_alertmanager, render_prometheus
+from stack.ops.secrets import make_secrets
+
+ROOT = Path(__file__).parents[2]
+RUNBOOKS = ROOT / "docs" / "runbooks"
+
+
+def alerts() -> Iterator[dict[str, Any]]:
+    for path in sorted((ROOT / "prometheus" / "rules").glob("*.rules.yml")):
+        for group in yaml.safe_load(path.read_text())["groups"]:
+            yield from (rule for rule in group["rules"] if "alert" in rule)
+
+
+ALERTS = list(alerts())
+
+
+@pytest.fixture(scope="session")
+def tools() -> Binaries:
+    try:
+        return find_binaries(ROOT / ".run", print)
+    except OpsError as error:
+        pytest.skip(f"promtool and amtool: {error}")
+
+
+def run(program: Path, *arguments: str | Path) -> None:
+    ended = subprocess.run(
+        [program, *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize("speed", [1.0, 10.0])
+def test_the_checkers_accept_what_is_run(tools: Binaries, tmp_path: Path, speed: float) -> None:
+    """Promtool and amtool, on the rendered files, at full speed and in a drill."""
+    plan = Plan(ROOT, tmp_path, DEFAULTS, speed)
+    make_secrets(plan.secrets)
+    for render, name in ((render_prometheus, "prometheus"), (render_alertmanager, "alertmanager")):
+        render(
+            ROOT / name,
+            plan.config / name,
+            addresses=addresses(plan),
+            secrets_dir=plan.secrets,
+            speed=speed,
+        )
+    run(tools.promtool, "check", "config", plan.config / "prometheus" / "prometheus.yml")
+    strict = "--enable-feature=utf8-strict-mode"
+    run(tools.amtool, "check-config", strict, plan.config / "alertmanager" / "alertmanager.yml")
+
+
+@pytest.mark.parametrize(
+    "tests", sorted((ROOT / "prometheus" / "tests").glob("*.test.yml")), ids=lambda path: path.stem
+)
+def test_promtools_tests_pass(tools: Binaries, tests: Path) -> None:
+    """Each alert fires, does not fire close to its threshold, and resolves."""
+    run(tools.promtool, "test", "rules", tests)
+
+
+@pytest.mark.parametrize(
+    ("labels", "receiver"),
+    [
+        ("alertname=Watchdog severity=info", "dead-man"),
+        ("alertname=TargetDown severity=page", "inbox"),
+        ("alertname=HighLatency severity=ticket", "inbox"),
+        ("alertname=SomethingNew", "inbox"),
+    ],
+)
+def test_alerts_reach_their_receiver(tools: Binaries, labels: str, receiver: str) -> None:
+    """Whatever its labels, an alert goes somewhere."""
+    config = ROOT / "alertmanager" / "alertmanager.yml"
+    run(
+        tools.amtool,
+        "config",
+        "routes",
+        "test",
+        f"--config.file={config}",
+        f"--verify.receivers={receiver}",
+        *labels.split(),
+    )
+
+
+@pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
+def test_every_alert_says_what_a_person_needs(rule: dict[str, Any]) -> None:
+    """Severity, summary, description, a runbook that exists with steps, a dashboard."""
+    name = rule["alert"]
+    assert rule["labels"]["severity"] in {"page", "ticket", "info"}
+    annotations = rule["annotations"]
+    assert set(annotations) == {"summary", "description", "runbook_url", "dashboard_url"}
+    assert annotations["runbook_url"] == f"http://localhost:8003/runbooks/{name}"
+    assert annotations["dashboard_url"].startswith("http://localhost:3001/d/")
+    runbook = (RUNBOOKS / f"{name}.md").read_text()
+    for heading in ("Meaning", "Impact", "What to do", "Try it out", "When to silence"):
+        assert f"\n## {heading}\n" in runbook
+    assert "\n1. " in runbook
+    assert f"[{name}]({name}.md)" in (RUNBOOKS / "README.md").read_text()
+
+
+@pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
+def test_every_alert_is_tested(rule: dict[str, Any]) -> None:
+    """A test in which it fires, and unless it always does, one in which it does not."""
+    expectations = [
+        bool(expected["exp_alerts"])
+        for path in (ROOT / "prometheus" / "tests").glob("*.test.yml")
+        for test in yaml.safe_load(path.read_text())["tests"]
+        for expected in test["alert_rule_test"]
+        if expected["alertname"] == rule["alert"]
+    ]
+    assert True in expectations
+    if rule["expr"] != "vector(1)":
+        assert expectations[0] is False, "not at once"
+        assert expectations[-1] is False, "not for ever"
+
+
+def test_there_is_no_runbook_without_an_alert() -> None:
+    """A renamed alert takes its page with it."""
+    pages = {path.stem for path in RUNBOOKS.glob("*.md")} - {"README"}
+    assert pages == {rule["alert"] for rule in ALERTS}

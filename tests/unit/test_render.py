@@ -1,0 +1,129 @@
+"""Local mode runs the components' own files; only places and, for drills, durations differ."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stack.errors import OpsError
+from stack.ops.components import Plan
+from stack.ops.durations import divided, divided_in_expression, seconds, shown
+from stack.ops.local import addresses
+from stack.ops.ports import DEFAULTS
+from stack.ops.render import render_alertmanager, render_prometheus, retention_flags
+
+ROOT = Path(__file__).parents[2]
+PLAN = Plan(ROOT, Path("/run-dir"), {name: port + 10_000 for name, port in DEFAULTS.items()})
+
+
+def rendered(dest: Path, speed: float = 1.0) -> str:
+    """Render both folders and return all text."""
+    for render, name in ((render_prometheus, "prometheus"), (render_alertmanager, "alertmanager")):
+        render(
+            ROOT / name,
+            dest / name,
+            addresses=addresses(PLAN),
+            secrets_dir=PLAN.secrets,
+            speed=speed,
+        )
+    return "\n".join(p.read_text() for p in sorted(dest.rglob("*.y*ml")))
+
+
+def test_every_host_and_secret_is_put_in_place(tmp_path: Path) -> None:
+    """No name of the Compose network is left, and links lead to this machine's ports."""
+    text = rendered(tmp_path)
+    for host in ("gateway", "retrieval", "llm", "inbox", "loadgen", "prometheus", "alertmanager"):
+        assert f"{host}:" not in text.replace(f"{host}: ", "")
+    assert "127.0.0.1:18000" in text
+    assert "http://localhost:18003/runbooks/TargetDown" in text
+    assert "/run-dir/secrets/metrics_token" in text
+    assert "/run/secrets" not in text
+
+
+def test_nothing_else_differs_at_full_speed(tmp_path: Path) -> None:
+    """Rules are the same but for the links in their annotations."""
+    rendered(tmp_path)
+    for path in (ROOT / "prometheus" / "rules").glob("*.rules.yml"):
+        original = yaml.safe_load(path.read_text())
+        copy = yaml.safe_load((tmp_path / "prometheus" / "rules" / path.name).read_text())
+        for group, other in zip(original["groups"], copy["groups"], strict=True):
+            for rule, same in zip(group["rules"], other["rules"], strict=True):
+                assert {**rule, "annotations": None} == {**same, "annotations": None}
+
+
+def test_a_drill_divides_every_duration(tmp_path: Path) -> None:
+    """Intervals, waits and ranges, each with its floor."""
+    rendered(tmp_path, speed=10)
+    prometheus = yaml.safe_load((tmp_path / "prometheus" / "prometheus.yml").read_text())
+    assert prometheus["global"]["scrape_interval"] == "1500ms"
+    assert prometheus["scrape_configs"][0]["scrape_interval"] == "1s"
+    rules = (tmp_path / "prometheus" / "rules" / "requests.rules.yml").read_text()
+    assert "[30s]" in rules
+    assert "[5m]" not in rules
+    route = yaml.safe_load((tmp_path / "alertmanager" / "alertmanager.yml").read_text())["route"]
+    assert route["group_wait"] == "3s"
+
+
+def test_what_was_rendered_before_is_gone(tmp_path: Path) -> None:
+    """A rule that was deleted does not go on firing."""
+    stale = tmp_path / "prometheus" / "rules" / "stale.rules.yml"
+    stale.parent.mkdir(parents=True)
+    stale.write_text("groups: []")
+    rendered(tmp_path)
+    assert not stale.exists()
+
+
+def test_retention_is_passed_as_flags(tmp_path: Path) -> None:
+    """The file has it in its final form, which Prometheus 3.5 does not know yet."""
+    assert retention_flags(ROOT / "prometheus") == [
+        "--storage.tsdb.retention.time=15d",
+        "--storage.tsdb.retention.size=2GB",
+    ]
+    assert "retention" not in rendered(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content", ["global: [", "global: {scrape_interval: often}", "global:\n\t- x"]
+)
+def test_a_file_that_cannot_be_understood_is_named(content: str, tmp_path: Path) -> None:
+    """The message has the file's path."""
+    (tmp_path / "prometheus.yml").write_text(content)
+    with pytest.raises(OpsError, match=r"prometheus\.yml"):
+        render_prometheus(
+            tmp_path, tmp_path / "out", addresses={}, secrets_dir=Path("/s"), speed=2.0
+        )
+
+
+@pytest.mark.parametrize(
+    ("expression", "faster"),
+    [
+        ("rate(x[5m])", "rate(x[30s])"),
+        ("rate(x[10s])", "rate(x[4s])"),
+        ("max_over_time(x[1h:1m])", "max_over_time(x[360s:6s])"),
+        ("max_over_time(x[1h:])", "max_over_time(x[360s:])"),
+        ("x offset 1h", "x offset 360s"),
+        ("x offset -10m", "x offset -60s"),
+        ('x{a="[5m] offset 5m"}', 'x{a="[5m] offset 5m"}'),
+        ("x{a='[5m]'}[5m]", "x{a='[5m]'}[30s]"),
+        ("up == 0", "up == 0"),
+        ("x > 5", "x > 5"),
+    ],
+)
+def test_promql_is_divided_where_it_has_durations(expression: str, faster: str) -> None:
+    """Ranges, subqueries and offsets; never what stands in quotes."""
+    assert divided_in_expression(expression, 10, 4.0) == faster
+
+
+@given(st.integers(0, 10**10))
+def test_durations_round_trip(millis: int) -> None:
+    """To the millisecond."""
+    assert seconds(shown(millis / 1000)) == pytest.approx(millis / 1000, abs=1e-4)
+
+
+@pytest.mark.parametrize("text", ["", "soon", "5", "5 m", "-5m", "1.5h"])
+def test_what_is_no_duration_is_said(text: str) -> None:
+    """The message shows what stands there."""
+    with pytest.raises(ValueError, match="is not a duration"):
+        divided(text, 2.0)
