@@ -155,6 +155,11 @@ def shared_binaries() -> Path:
     return Path(os.environ.get("STACK_BIN_DIR", ROOT / ".run" / "bin"))
 
 
+def free_port() -> int:
+    """Return a port that nothing listens on."""
+    return next(iter(_free_ports().values()))
+
+
 def _free_ports() -> dict[str, int]:
     sockets = [socket.socket() for _ in PORTS]
     for each in sockets:

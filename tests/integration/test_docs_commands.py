@@ -1,0 +1,115 @@
+"""Every command in the README and the docs runs as printed, on the running stack."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from stack.ops.local import addresses
+from stack.ops.run_folder import load
+from tests.integration.conftest import ROOT, free_port, until
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import Pipeline
+
+pytestmark = pytest.mark.timeout(120)
+
+# Not run here: they are what runs this test, end the stack, or have a test of their own.
+ELSEWHERE = ("make up", "make test", "make down", "make clean", "gunicorn ")
+PROGRAMS = ("make ", "curl ", ".venv/bin/")
+
+
+def commands() -> Iterator[tuple[str, str]]:
+    """Yield the documents' names with each shell block, and each command within a line."""
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
+        text = path.read_text(encoding="utf-8")
+        blocks = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+        rest = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+        inline = [each for each in re.findall(r"`([^`\n]+)`", rest) if each.startswith(PROGRAMS)]
+        for command in [*blocks, *inline]:
+            if not command.startswith(ELSEWHERE):
+                yield path.name, command.strip()
+
+
+COMMANDS = sorted(set(commands()))
+
+
+@pytest.fixture
+def shell(pipeline: "Pipeline", tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Give an environment in which curl fails on an error status; end the faults afterwards."""
+    (tmp_path / ".curlrc").write_text("fail\n")
+    yield {**pipeline.env, "CURL_HOME": str(tmp_path)}
+    for port in ("GATEWAY_PORT", "LLM_PORT"):
+        pipeline.end_faults(port)
+
+
+def here(command: str, pipeline: "Pipeline") -> str:
+    """Put in this stack's ports and run folder, and do not wait for minutes."""
+    plan = load(pipeline.run_dir)
+    assert plan is not None
+    for place, actual in addresses(plan).items():
+        command = re.sub(rf"(?<![\w.-]){re.escape(place)}(?!\d)", actual, command)
+    command = command.replace("localhost:4318", plan.bind("OTLP_HTTP_PORT"))
+    command = command.replace(".run/", f"{pipeline.run_dir}/")
+    return re.sub(r"\bsleep \d+", "sleep 2", command)
+
+
+def test_there_are_commands() -> None:
+    """The search for them finds blocks and inline ones."""
+    assert any("\n" in command for _, command in COMMANDS)
+    assert any(command.startswith("make status") for _, command in COMMANDS)
+    assert len(COMMANDS) > 15
+
+
+@pytest.mark.parametrize(("document", "command"), COMMANDS)
+def test_it_runs_as_printed(
+    pipeline: "Pipeline", shell: dict[str, str], document: str, command: str
+) -> None:
+    """It exits with 0; curl's requests are answered without an error."""
+    until(lambda: pipeline.ask().status_code == 200, "the stack is healthy", deadline=60)
+    ended = subprocess.run(
+        ["sh", "-euc", here(command, pipeline)],
+        cwd=ROOT,
+        env=shell,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_the_readmes_service_runs_with_four_workers(tmp_path: Path) -> None:
+    """The two blocks, saved and started as printed, give what the text says they give."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    (command,) = re.findall(r"^(gunicorn .*)$", text, re.MULTILINE)
+    (tmp_path / "app.py").write_text(program)
+    port = free_port()
+    server = subprocess.Popen(
+        [Path(sys.executable).parent / "gunicorn", *command.split()[1:], "-b", f"127.0.0.1:{port}"],
+        cwd=tmp_path,
+        env={**os.environ, "OTEL_TRACES_EXPORTER": "none"},
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        until(lambda: httpx.get(f"{url}/readyz").status_code == 200, "it is ready")
+        # Each worker has a breaker of its own, which opens after five failures.
+        opened = 'circuit_breaker_state{component="payments",state="open"} 1.0'
+
+        def series() -> str:
+            assert httpx.get(f"{url}/orders/1", timeout=20).status_code == 500
+            return httpx.get(f"{url}/metrics").text
+
+        until(lambda: opened in series(), "the breaker around payments is open")
+        assert 'http_route="/orders/<int:order>"' in series()
+    finally:
+        server.terminate()
+        server.wait(20)
