@@ -8,9 +8,12 @@ worker. No environment variable is needed.
 
 from __future__ import annotations
 
+import sys
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 from stack import logs
+from stack.errors import ConfigurationError
 from stack.metrics import multiprocess
 from stack.tracing import shutdown
 from stack.web import fault_state
@@ -22,6 +25,19 @@ if TYPE_CHECKING:
 __all__ = ["child_exit", "logger_class", "on_exit", "on_starting", "post_fork", "worker_exit"]
 
 multiprocess.install()
+
+_show_exception = sys.excepthook
+
+
+def _explain(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Say in one line what is wrong with a setting; a stack would only hide it."""
+    if isinstance(error, ConfigurationError):
+        logs.get_logger("stack.web.gunicorn").critical(error, event_type="configuration_invalid")
+    else:
+        _show_exception(kind, error, trace)
+
+
+sys.excepthook = _explain
 
 logger_class = "stack.web.gunicorn_log.Logger"
 
