@@ -9,15 +9,22 @@ what it holds and what is allowed. The defaults are the fields' defaults below.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
+from stack.environment import (
+    InvalidValueError,
+    choice,
+    integer,
+    number,
+    read,
+    secret,
+    switch,
+    text,
+    url,
+)
 from stack.errors import ConfigurationError
-
-T = TypeVar("T")
 
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 SAMPLERS = (
@@ -68,110 +75,38 @@ class Settings:
         """
         env = os.environ if environ is None else environ
         resource = _pairs(env, "OTEL_RESOURCE_ATTRIBUTES")
-        queue = _read(env, "OTEL_BSP_MAX_QUEUE_SIZE", _integer(1, 1_000_000), 2048)
-        batch = _read(env, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", _integer(1, queue), min(512, queue))
+        queue = read(env, "OTEL_BSP_MAX_QUEUE_SIZE", integer(1, 1_000_000), 2048)
+        batch = read(env, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", integer(1, queue), min(512, queue))
         return cls(
-            service_name=_read(env, "OTEL_SERVICE_NAME", _text, "")
+            service_name=read(env, "OTEL_SERVICE_NAME", text(), "")
             or resource.get("service.name", "unknown_service"),
-            service_version=_read(env, "STACK_SERVICE_VERSION", _text, "")
+            service_version=read(env, "STACK_SERVICE_VERSION", text(), "")
             or resource.get("service.version", "0.0.0"),
             resource_attributes=resource,
-            log_level=_read(env, "STACK_LOG_LEVEL", _choice(*LOG_LEVELS), "info"),
-            metrics_token=_secret(env, "STACK_METRICS_TOKEN_FILE"),
-            faults_enabled=_read(env, "STACK_FAULTS", _switch, False),
-            faults_token=_secret(env, "STACK_FAULTS_TOKEN_FILE"),
-            sdk_disabled=_read(env, "OTEL_SDK_DISABLED", _switch, False),
-            traces_exporter=_read(env, "OTEL_TRACES_EXPORTER", _choice("otlp", "none"), "otlp"),
+            log_level=read(env, "STACK_LOG_LEVEL", choice(*LOG_LEVELS), "info"),
+            metrics_token=read(env, "STACK_METRICS_TOKEN_FILE", secret, "") or None,
+            faults_enabled=read(env, "STACK_FAULTS", switch, False),
+            faults_token=read(env, "STACK_FAULTS_TOKEN_FILE", secret, "") or None,
+            sdk_disabled=read(env, "OTEL_SDK_DISABLED", switch, False),
+            traces_exporter=read(env, "OTEL_TRACES_EXPORTER", choice("otlp", "none"), "otlp"),
             traces_endpoint=_traces_endpoint(env),
-            traces_timeout=_read(env, "OTEL_EXPORTER_OTLP_TIMEOUT", _milliseconds, 5.0),
-            traces_sampler=_read(
-                env, "OTEL_TRACES_SAMPLER", _choice(*SAMPLERS), "parentbased_always_on"
+            traces_timeout=read(env, "OTEL_EXPORTER_OTLP_TIMEOUT", _milliseconds, 5.0),
+            traces_sampler=read(
+                env, "OTEL_TRACES_SAMPLER", choice(*SAMPLERS), "parentbased_always_on"
             ),
-            traces_sampler_ratio=_read(env, "OTEL_TRACES_SAMPLER_ARG", _ratio, 1.0),
+            traces_sampler_ratio=read(env, "OTEL_TRACES_SAMPLER_ARG", number(0, 1, "a ratio"), 1.0),
             span_queue_size=queue,
             span_batch_size=batch,
-            span_schedule_delay=_read(env, "OTEL_BSP_SCHEDULE_DELAY", _milliseconds, 1.0),
+            span_schedule_delay=read(env, "OTEL_BSP_SCHEDULE_DELAY", _milliseconds, 1.0),
         )
-
-
-class _InvalidError(Exception):
-    """What would be allowed instead."""
-
-
-def _read(env: Mapping[str, str], name: str, parse: Callable[[str], T], default: T) -> T:
-    """Parse one variable; unset and empty mean the default, as the specification asks."""
-    raw = env.get(name, "").strip()
-    if not raw:
-        return default
-    try:
-        return parse(raw)
-    except _InvalidError as invalid:
-        raise ConfigurationError(name, raw, str(invalid)) from None
-
-
-def _text(raw: str) -> str:
-    if len(raw) > 255 or not raw.isprintable():
-        raise _InvalidError("printable text of at most 255 characters")
-    return raw
-
-
-def _switch(raw: str) -> bool:
-    words = {"1": True, "true": True, "on": True, "yes": True}
-    words |= {"0": False, "false": False, "off": False, "no": False}
-    if raw.lower() not in words:
-        raise _InvalidError("true or false")
-    return words[raw.lower()]
-
-
-def _choice(*allowed: str) -> Callable[[str], str]:
-    def parse(raw: str) -> str:
-        if raw.lower() not in allowed:
-            raise _InvalidError(f"one of {', '.join(allowed)}")
-        return raw.lower()
-
-    return parse
-
-
-def _integer(low: int, high: int) -> Callable[[str], int]:
-    def parse(raw: str) -> int:
-        if not (raw.isascii() and raw.isdigit() and len(raw) <= 9 and low <= int(raw) <= high):
-            raise _InvalidError(f"a whole number from {low} to {high}")
-        return int(raw)
-
-    return parse
 
 
 def _milliseconds(raw: str) -> float:
     """OpenTelemetry gives times in milliseconds; everything here is in seconds."""
     try:
-        return _integer(1, 600_000)(raw) / 1000
-    except _InvalidError as invalid:
-        raise _InvalidError(f"{invalid} (milliseconds)") from None
-
-
-def _ratio(raw: str) -> float:
-    try:
-        value = float(raw)
-    except ValueError:
-        value = -1.0
-    if not 0.0 <= value <= 1.0:
-        raise _InvalidError("a ratio from 0 to 1")
-    return value
-
-
-def _secret(env: Mapping[str, str], name: str) -> str | None:
-    """Read a secret from the file that the variable names; an empty one would be no secret."""
-
-    def parse(raw: str) -> str:
-        try:
-            secret = Path(raw).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise _InvalidError(f"the path of a readable text file ({error})") from None
-        if not secret:
-            raise _InvalidError("the path of a file that is not empty")
-        return secret
-
-    return _read(env, name, parse, "") or None
+        return integer(1, 600_000)(raw) / 1000
+    except InvalidValueError as refused:
+        raise InvalidValueError(f"{refused} (milliseconds)") from None
 
 
 def _pairs(env: Mapping[str, str], name: str) -> dict[str, str]:
@@ -188,16 +123,5 @@ def _pairs(env: Mapping[str, str], name: str) -> dict[str, str]:
 def _traces_endpoint(env: Mapping[str, str]) -> str:
     """Prefer the signal's own variable, a whole URL, to the general one, a base without path."""
     default = "http://localhost:4318"
-    base = _read(env, "OTEL_EXPORTER_OTLP_ENDPOINT", _url, default).rstrip("/")
-    return _read(env, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", _url, f"{base}/v1/traces")
-
-
-def _url(raw: str) -> str:
-    try:
-        parts = urlsplit(raw)
-        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise _InvalidError("an http:// or https:// URL with a host")
-    return raw
+    base = read(env, "OTEL_EXPORTER_OTLP_ENDPOINT", url, default).rstrip("/")
+    return read(env, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", url, f"{base}/v1/traces")

@@ -12,11 +12,7 @@ from services.gateway.llm_client import LLMClient
 from services.gateway.question import MAX_BODY_BYTES, BadRequestError, read_question
 from services.gateway.retrieval_client import RetrievalClient, RetrievalUnavailableError
 from services.gateway.settings import Settings
-
-PAGE_POLICY = (
-    "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none';"
-    " object-src 'none'"
-)
+from stack.web.headers import secure
 
 
 def create_app(
@@ -55,7 +51,7 @@ def create_app(
     def page() -> str:
         return render_template("ask.html", jaeger_url=settings.jaeger_url)
 
-    app.after_request(_secured)
+    secure(app)
     _answer_errors_in_json(app)
     return app
 
@@ -117,10 +113,3 @@ def _answer_errors_in_json(app: Flask) -> None:
     @app.errorhandler(HTTPException)
     def failed(error: HTTPException) -> tuple[Response, int]:
         return refused(BadRequestError(error.code or 500, error.description or error.name))
-
-
-def _secured(response: Response) -> Response:
-    response.headers["Content-Security-Policy"] = PAGE_POLICY
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Referrer-Policy"] = "no-referrer"
-    return response

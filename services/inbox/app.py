@@ -18,11 +18,8 @@ from services.inbox.settings import Settings
 from services.inbox.store import WATCHDOG, Store
 from services.inbox.view import Watchdog, cards, watchdog
 from stack.errors import ConfigurationError
+from stack.web.headers import secure
 
-PAGE_POLICY = (
-    "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none';"
-    " object-src 'none'"
-)
 _SHOWN = 200
 
 _log = stack.get_logger("inbox")
@@ -46,7 +43,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     _receive(app, store)
     _show(app, store, settings)
     _answer_errors_in_json(app)
-    app.after_request(_secured)
+    secure(app)
     return app
 
 
@@ -151,10 +148,3 @@ def _answer_errors_in_json(app: Flask) -> None:
 
 def _problem(message: str) -> dict[str, Any]:
     return {"error": {"field": None, "value": None, "message": message}}
-
-
-def _secured(response: Response) -> Response:
-    response.headers["Content-Security-Policy"] = PAGE_POLICY
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Referrer-Policy"] = "no-referrer"
-    return response

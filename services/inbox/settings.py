@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from stack.errors import ConfigurationError
+from stack.environment import file_to_write, folder, number, read, url
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -38,30 +37,14 @@ class Settings:
             ConfigurationError: one of them cannot be used.
         """
         default = cls()
-        path = Path(environ.get("DATABASE_PATH") or default.database_path)
-        if path.is_dir() or not path.parent.is_dir():
-            raise ConfigurationError("DATABASE_PATH", str(path), "a file in an existing folder")
         return cls(
-            database_path=path,
-            watchdog_timeout=_seconds(environ, default.watchdog_timeout),
-            runbooks_dir=Path(environ.get("RUNBOOKS_DIR") or default.runbooks_dir),
-            jaeger_url=_link(environ),
+            database_path=read(environ, "DATABASE_PATH", file_to_write, default.database_path),
+            watchdog_timeout=read(
+                environ,
+                "WATCHDOG_TIMEOUT_SECONDS",
+                number(1, 86_400, "seconds"),
+                default.watchdog_timeout,
+            ),
+            runbooks_dir=read(environ, "RUNBOOKS_DIR", folder, default.runbooks_dir),
+            jaeger_url=read(environ, "JAEGER_URL", url, "") or None,
         )
-
-
-def _seconds(environ: Mapping[str, str], default: float) -> float:
-    raw = environ.get("WATCHDOG_TIMEOUT_SECONDS") or str(default)
-    try:
-        seconds = float(raw)
-    except ValueError:
-        seconds = math.nan
-    if not 1 <= seconds <= 86_400:
-        raise ConfigurationError("WATCHDOG_TIMEOUT_SECONDS", raw, "seconds from 1 to 86400")
-    return seconds
-
-
-def _link(environ: Mapping[str, str]) -> str | None:
-    raw = environ.get("JAEGER_URL", "")
-    if raw and not raw.startswith(("http://", "https://")):
-        raise ConfigurationError("JAEGER_URL", raw, "an http:// or https:// URL")
-    return raw.rstrip("/") or None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +14,7 @@ from services.llm.composer import compose
 from services.llm.operation import chat_operation, note_completion
 from services.llm.tokens import tokenize
 from services.llm.wire import DONE, MODEL, ChatRequest, Completion, WireError
-from stack.errors import ConfigurationError
+from stack.environment import number, read
 
 MAX_BODY_BYTES = 1_000_000
 
@@ -93,11 +92,4 @@ def speed_from_env(environ: Mapping[str, str]) -> float:
     Raises:
         ConfigurationError: it is no number above 0.
     """
-    raw = environ.get("LLM_TOKENS_PER_SECOND") or "400"
-    try:
-        speed = float(raw)
-    except ValueError:
-        speed = math.nan
-    if not 1 <= speed <= 1_000_000:
-        raise ConfigurationError("LLM_TOKENS_PER_SECOND", raw, "a number from 1 to 1000000")
-    return speed
+    return read(environ, "LLM_TOKENS_PER_SECOND", number(1, 1_000_000), 400.0)

@@ -6,9 +6,8 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
-from stack.errors import ConfigurationError
+from stack.environment import integer, number, read, text, url
 
 MAX_USERS = 100
 
@@ -50,41 +49,9 @@ class Settings:
         """
         default = cls()
         return cls(
-            gateway_url=_url(environ, "GATEWAY_URL", default.gateway_url),
-            rate=_number(environ, "RATE", default.rate, 0.1, 200),
-            duration=_number(environ, "DURATION", default.duration, 0, 31_536_000),
-            metrics_port=_port(environ, "METRICS_PORT", default.metrics_port),
-            metrics_host=environ.get("HOST") or default.metrics_host,
+            gateway_url=read(environ, "GATEWAY_URL", url, default.gateway_url),
+            rate=read(environ, "RATE", number(0.1, 200), default.rate),
+            duration=read(environ, "DURATION", number(0, 31_536_000), default.duration),
+            metrics_port=read(environ, "METRICS_PORT", integer(0, 65_535), default.metrics_port),
+            metrics_host=read(environ, "HOST", text(), default.metrics_host),
         )
-
-
-def _url(environ: Mapping[str, str], name: str, default: str) -> str:
-    raw = environ.get(name) or default
-    try:
-        parts = urlsplit(raw)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise ConfigurationError(name, raw, "an http:// or https:// URL with a host")
-    return raw.rstrip("/")
-
-
-def _number(
-    environ: Mapping[str, str], name: str, default: float, low: float, high: float
-) -> float:
-    raw = environ.get(name) or str(default)
-    try:
-        value = float(raw)
-    except ValueError:
-        value = math.nan
-    if not low <= value <= high:
-        raise ConfigurationError(name, raw, f"a number from {low:g} to {high:.0f}")
-    return value
-
-
-def _port(environ: Mapping[str, str], name: str, default: int) -> int:
-    raw = environ.get(name) or str(default)
-    if not (raw.isascii() and raw.isdigit() and len(raw) <= 5 and int(raw) <= 65_535):
-        raise ConfigurationError(name, raw, "a port from 0 to 65535")
-    return int(raw)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from stack.errors import ConfigurationError
+from stack.environment import file_to_write, folder, read
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -26,10 +26,7 @@ class Settings:
         Raises:
             ConfigurationError: one of them cannot be used.
         """
-        docs_dir = Path(environ.get("DOCS_DIR") or REPOSITORY)
-        if not docs_dir.is_dir():
-            raise ConfigurationError("DOCS_DIR", str(docs_dir), "an existing folder")
-        database = environ.get("DATABASE_PATH")
-        if database and Path(database).is_dir():
-            raise ConfigurationError("DATABASE_PATH", database, "a file, not a folder")
-        return cls(docs_dir=docs_dir, database_path=Path(database) if database else None)
+        return cls(
+            docs_dir=read(environ, "DOCS_DIR", folder, REPOSITORY),
+            database_path=read(environ, "DATABASE_PATH", file_to_write, None),
+        )

@@ -14,8 +14,9 @@ from threading import Lock
 from typing import Any, ParamSpec, TypeVar, cast
 
 from stack.breaker.config import BreakerConfig
-from stack.breaker.events import BreakerCreated, CallFinished, Listener, publish
+from stack.breaker.events import BreakerCreated, CallFinished, Event, Listener, publish
 from stack.breaker.state import CircuitState, Machine, Permit
+from stack.broadcast import Broadcast
 from stack.errors import CircuitBreakerOpenError
 
 P = ParamSpec("P")
@@ -67,13 +68,15 @@ class CircuitBreaker:
         self.config = BreakerConfig(**config)
         self._fallback = fallback
         self._clock = clock
-        self._listeners = listeners
+        self._events: Broadcast[Event] = Broadcast()
+        for listener in listeners:
+            self._events.subscribe(listener)
         self._machine = Machine(name, self.config)
         self._stats = BreakerStats(name, CircuitState.CLOSED.value)
         self._lock = Lock()
         self._entered: ContextVar[tuple[_Call, ...]] = ContextVar("entered", default=())
         _renew_lock_after_fork(self)
-        publish(BreakerCreated(name, self.state.value), self._listeners)
+        self._publish(BreakerCreated(name, self.state.value))
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call `function`, or refuse to.
@@ -140,6 +143,14 @@ class CircuitBreaker:
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self.__exit__(kind, error, trace)
 
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Send this breaker's events to `listener`; one that fails never breaks a call.
+
+        Returns:
+            A function that ends the subscription.
+        """
+        return self._events.subscribe(listener)
+
     @property
     def state(self) -> CircuitState:
         """The state now; reading it changes nothing."""
@@ -188,12 +199,11 @@ class CircuitBreaker:
                 self._stats = replace(self._stats, rejected=self._stats.rejected + 1)
             wait = self._machine.retry_after(now)
             events = self._machine.take_events()
-        for event in events:
-            publish(event, self._listeners)
+        self._publish(*events)
         if permit is not None:
             return permit
         error = CircuitBreakerOpenError(self.name, self.state.value, wait)
-        publish(CallFinished(self.name, "rejected", 0.0, error), self._listeners)
+        self._publish(CallFinished(self.name, "rejected", 0.0, error))
         raise error
 
     def _finish(self, permit: Permit, seconds: float, error: BaseException | None) -> None:
@@ -209,9 +219,7 @@ class CircuitBreaker:
             self._machine.finish(permit, failed, seconds, self._clock())
             events = self._machine.take_events()
         outcome = "failure" if failed else "success"
-        publish(CallFinished(self.name, outcome, seconds, error), self._listeners)
-        for event in events:
-            publish(event, self._listeners)
+        self._publish(CallFinished(self.name, outcome, seconds, error), *events)
 
     def _abandon(self, permit: Permit) -> None:
         with self._lock:
@@ -221,8 +229,11 @@ class CircuitBreaker:
         with self._lock:
             change(self._machine, self._clock())
             events = self._machine.take_events()
+        self._publish(*events)
+
+    def _publish(self, *events: Event) -> None:
         for event in events:
-            publish(event, self._listeners)
+            publish(event, self._events)
 
     def _fall_back(self, error: Exception) -> Any:
         if self._fallback is None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
-_log = logging.getLogger(__name__)
+from stack.broadcast import Broadcast
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,30 +39,12 @@ class StateChanged:
 Event = BreakerCreated | CallFinished | StateChanged
 Listener = Callable[[Event], None]
 
-_listeners: tuple[Listener, ...] = ()
+# Every breaker's events; a listener must be quick, and may be called on any thread.
+broadcast: Broadcast[Event] = Broadcast()
+subscribe = broadcast.subscribe
 
 
-def subscribe(listener: Listener) -> Callable[[], None]:
-    """Send the events of every breaker to `listener`; it must be quick and may be on any thread.
-
-    Returns:
-        A function that ends the subscription.
-    """
-    global _listeners  # noqa: PLW0603
-    if listener not in _listeners:
-        _listeners = (*_listeners, listener)
-
-    def unsubscribe() -> None:
-        global _listeners  # noqa: PLW0603
-        _listeners = tuple(each for each in _listeners if each != listener)
-
-    return unsubscribe
-
-
-def publish(event: Event, own: Iterable[Listener] = ()) -> None:
-    """Tell the breaker's own listeners and all others; a failing one never breaks a call."""
-    for listener in (*own, *_listeners):
-        try:
-            listener(event)
-        except Exception:
-            _log.exception("a listener failed on %r", event)
+def publish(event: Event, own: Broadcast[Event]) -> None:
+    """Tell the breaker's own listeners, then all others."""
+    own.publish(event)
+    broadcast.publish(event)

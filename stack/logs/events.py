@@ -2,34 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from stack.broadcast import Broadcast
 
-Listener = Callable[[str, str], None]
-
-_listeners: tuple[Listener, ...] = ()
-
-
-def subscribe(listener: Listener) -> Callable[[], None]:
-    """Call `listener(component, level)` for each line written.
-
-    Returns:
-        A function that ends the subscription.
-    """
-    global _listeners  # noqa: PLW0603
-    if listener not in _listeners:
-        _listeners = (*_listeners, listener)
-
-    def unsubscribe() -> None:
-        global _listeners  # noqa: PLW0603
-        _listeners = tuple(each for each in _listeners if each != listener)
-
-    return unsubscribe
-
-
-def publish(component: str, level: str) -> None:
-    """Tell the listeners; a failing one never loses a line."""
-    for listener in _listeners:
-        try:
-            listener(component, level)
-        except Exception:  # noqa: S112 -- logging the failure would come here again
-            continue
+# Called with component and level. Logging a listener's failure would come here again.
+_lines: Broadcast[str, str] = Broadcast(complain=False)
+subscribe = _lines.subscribe
+publish = _lines.publish

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
+from stack.environment import integer, read
 from stack.errors import ConfigurationError, OpsError
 
 DEFAULTS: Mapping[str, int] = {
@@ -33,7 +34,8 @@ def read_ports(root: Path, environ: Mapping[str, str] = os.environ) -> dict[str,
         ConfigurationError: a variable is no port, or two have the same.
     """
     given = {**dotenv_values(root / ".env"), **environ}
-    ports = {name: _port(name, given.get(name) or str(port)) for name, port in DEFAULTS.items()}
+    texts = {name: value or "" for name, value in given.items()}
+    ports = {name: read(texts, name, integer(1, 65_535), port) for name, port in DEFAULTS.items()}
     owners: dict[int, str] = {}
     for name, port in ports.items():
         other = owners.setdefault(port, name)
@@ -55,12 +57,6 @@ def check_free(ports: Mapping[str, int]) -> None:
             f"another port in .env or the environment, for example "
             f"{taken[0].partition('(')[2].rstrip(')')}={_suggestion(ports)}"
         )
-
-
-def _port(name: str, raw: str) -> int:
-    if not (raw.isascii() and raw.isdigit() and len(raw) <= 5 and 0 < int(raw) <= 65_535):
-        raise ConfigurationError(name, raw, "a port from 1 to 65535")
-    return int(raw)
 
 
 def _is_free(port: int) -> bool:

@@ -286,7 +286,7 @@ def test_no_lock_is_held_while_user_code_runs(clock: Clock) -> None:
         failure_threshold=1,
         fallback=lambda _: breaker.stats().failures,
     )
-    breaker._listeners = (listen,)
+    breaker.subscribe(listen)
     assert breaker.call(fail) == 1
     assert states
 

@@ -9,9 +9,6 @@ import pytest
 from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
 from prometheus_client import REGISTRY
@@ -43,17 +40,6 @@ LABELS = {
     "gen_ai_provider_name": "openai",
     "gen_ai_request_model": "extractive-1",
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def spans() -> InMemorySpanExporter:
-    """The process has one tracer provider; this collects what it finishes."""
-    stack.setup("test", settings=stack.Settings(traces_exporter="none"))
-    exporter = InMemorySpanExporter()
-    provider = trace.get_tracer_provider()
-    assert isinstance(provider, TracerProvider)
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    return exporter
 
 
 class Neighbours:

@@ -5,13 +5,9 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import REGISTRY
 
-import stack
 from services.llm.app import create_app, speed_from_env
 from services.llm.wire import MODEL
 from stack.errors import ConfigurationError
@@ -22,17 +18,6 @@ MESSAGES = [
     {"role": "user", "content": [{"type": "text", "text": "How do I start?"}]},
 ]
 ANSWER = "Run make up to start everything."
-
-
-@pytest.fixture(scope="module")
-def spans() -> InMemorySpanExporter:
-    """The process has one tracer provider; this collects what it finishes."""
-    stack.setup("test", settings=stack.Settings(traces_exporter="none"))
-    exporter = InMemorySpanExporter()
-    provider = trace.get_tracer_provider()
-    assert isinstance(provider, TracerProvider)
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    return exporter
 
 
 @pytest.fixture

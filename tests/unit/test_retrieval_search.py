@@ -9,13 +9,9 @@ import pytest
 from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
 
-import stack
 from services.retrieval.app import create_app
 from services.retrieval.index import Index, build
 from services.retrieval.sections import Section, read_documents, split
@@ -46,17 +42,6 @@ def docs(tmp_path: Path) -> Path:
 @pytest.fixture
 def index(docs: Path, tmp_path: Path) -> Index:
     return build(tmp_path / "index.db", read_documents(docs))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def spans() -> InMemorySpanExporter:
-    """The process has one tracer provider; this collects what it finishes."""
-    stack.setup("test", settings=stack.Settings(traces_exporter="none"))
-    exporter = InMemorySpanExporter()
-    provider = trace.get_tracer_provider()
-    assert isinstance(provider, TracerProvider)
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    return exporter
 
 
 @pytest.fixture

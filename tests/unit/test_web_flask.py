@@ -8,16 +8,12 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import REGISTRY
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from werkzeug.test import TestResponse
 
 import stack
-from stack.runtime import setup
-from stack.settings import Settings
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 OPENMETRICS = {"Accept": "application/openmetrics-text; version=1.0.0"}
@@ -28,24 +24,6 @@ class Client(FlaskClient):
 
     def open(self, *arguments: Any, buffered: bool = True, **options: Any) -> TestResponse:
         return super().open(*arguments, buffered=buffered, **options)
-
-
-@pytest.fixture(scope="session")
-def exporter() -> InMemorySpanExporter:
-    """The process has one tracer provider; this collects what it finishes."""
-    setup("test", settings=Settings(traces_exporter="none"))
-    exporter = InMemorySpanExporter()
-    provider = trace.get_tracer_provider()
-    assert isinstance(provider, TracerProvider)
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    return exporter
-
-
-@pytest.fixture
-def spans(exporter: InMemorySpanExporter) -> Iterator[InMemorySpanExporter]:
-    exporter.clear()
-    yield exporter
-    exporter.clear()
 
 
 @pytest.fixture

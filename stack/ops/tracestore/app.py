@@ -18,8 +18,7 @@ from stack.ops.tracestore.pages import pages
 from stack.ops.tracestore.query import queries
 from stack.ops.tracestore.settings import Settings
 from stack.ops.tracestore.store import Store
-
-PAGE_POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+from stack.web.headers import secure
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -49,7 +48,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     _watch(app, metrics)
     app.register_blueprint(queries(store))
     app.register_blueprint(pages(store))
-    app.after_request(_secured)
+    secure(app)
     return app
 
 
@@ -135,10 +134,3 @@ def _watch(app: Flask, metrics: _Metrics) -> None:
     def exposition() -> Response:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         return Response(encode(metrics.registry), content_type=content_type)
-
-
-def _secured(response: Response) -> Response:
-    response.headers["Content-Security-Policy"] = PAGE_POLICY
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Referrer-Policy"] = "no-referrer"
-    return response

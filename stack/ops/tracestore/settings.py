@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from stack.environment import file_to_write, integer, read
 from stack.errors import ConfigurationError
 
 
@@ -31,19 +32,13 @@ class Settings:
         Raises:
             ConfigurationError: one of them cannot be used.
         """
-        name = "TRACESTORE_DATABASE_PATH"
-        path = environ.get(name, "")
-        if not path or Path(path).is_dir() or not Path(path).parent.is_dir():
-            raise ConfigurationError(name, path, "a file in an existing folder")
+        path = read(environ, "TRACESTORE_DATABASE_PATH", file_to_write, None)
+        if path is None:
+            raise ConfigurationError("TRACESTORE_DATABASE_PATH", "", "a file, where spans are kept")
+        default = cls(database_path=path)
+        age, size = integer(60, 31_536_000), integer(1_000_000, 10**12)
         return cls(
-            database_path=Path(path),
-            max_age=_whole(environ, "TRACESTORE_MAX_AGE_SECONDS", 86_400, 60, 31_536_000),
-            max_bytes=_whole(environ, "TRACESTORE_MAX_BYTES", 200_000_000, 1_000_000, 10**12),
+            database_path=path,
+            max_age=read(environ, "TRACESTORE_MAX_AGE_SECONDS", age, int(default.max_age)),
+            max_bytes=read(environ, "TRACESTORE_MAX_BYTES", size, default.max_bytes),
         )
-
-
-def _whole(environ: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
-    raw = environ.get(name) or str(default)
-    if not (raw.isascii() and raw.isdigit() and len(raw) <= 15 and low <= int(raw) <= high):
-        raise ConfigurationError(name, raw, f"a whole number from {low} to {high}")
-    return int(raw)
