@@ -13,6 +13,7 @@ from stack.breaker import (
     get_circuit_breaker,
     reset_all_circuit_breakers,
 )
+from stack.debug import export_debug_state
 from stack.errors import (
     CallBudgetExceededError,
     CircuitBreakerConfigError,
@@ -36,7 +37,7 @@ from stack.logs import (
     set_context,
 )
 from stack.metrics import PrometheusMetricsCollector, get_prometheus_collector
-from stack.runtime import Runtime, setup
+from stack.runtime import Runtime, get_otel_tracer, setup, setup_otel_tracer
 from stack.settings import Settings
 from stack.web.flask import instrument
 
@@ -56,11 +57,13 @@ __all__ = [
     "Settings",
     "StackError",
     "clear_context",
+    "export_debug_state",
     "filter_logs",
     "get_all_circuit_breaker_stats",
     "get_circuit_breaker",
     "get_current_context",
     "get_logger",
+    "get_otel_tracer",
     "get_prometheus_collector",
     "instrument",
     "log_error",
@@ -71,4 +74,5 @@ __all__ = [
     "reset_all_circuit_breakers",
     "set_context",
     "setup",
+    "setup_otel_tracer",
 ]

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
 
 import stack.breaker.events as breaker_events
 import stack.logs.events as log_events
@@ -14,6 +18,9 @@ from stack.metrics import get_prometheus_collector, instruments
 from stack.metrics import on_breaker as metrics_on_breaker
 from stack.settings import Settings
 from stack.tracing import on_breaker as tracing_on_breaker
+
+if TYPE_CHECKING:
+    from stack.tracing.tracer import OTelTracer
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +33,7 @@ class Runtime:
 
 
 _runtime: Runtime | None = None
+_tracer: OTelTracer | None = None
 _lock = Lock()
 
 
@@ -56,6 +64,37 @@ def setup(service: str, *, version: str | None = None, settings: Settings | None
 def current() -> Runtime | None:
     """Return what the first `setup` has set up; None before it."""
     return _runtime
+
+
+def setup_otel_tracer(service_name: str) -> OTelTracer:
+    """Set up the process as that service, if nothing has yet, and return its tracer.
+
+    Raises:
+        ConfigurationError: an environment variable holds something that cannot be used.
+    """
+    global _tracer  # noqa: PLW0603
+    setup(service_name)
+    with _lock:
+        if _tracer is None:
+            # Imported late: a service that does without the façade does without its memory too.
+            from stack.tracing.tracer import OTelTracer
+
+            provider = trace.get_tracer_provider()
+            # Where tracing is off, or another library's, spans end here.
+            own = provider if isinstance(provider, TracerProvider) else TracerProvider()
+            _tracer = OTelTracer(own)
+        return _tracer
+
+
+def get_otel_tracer() -> OTelTracer:
+    """Return the process's tracer; where nothing is set up, as the service the environment names."""
+    return setup_otel_tracer(Settings.from_env().service_name if _runtime is None else "")
+
+
+def kept_traces() -> list[dict[str, Any]]:
+    """Return the traces that the process's tracer keeps, in Jaeger's form; none without one."""
+    traces: list[dict[str, Any]] = _tracer.export_jaeger_format()["data"] if _tracer else []
+    return traces
 
 
 def _start(runtime: Runtime) -> None:

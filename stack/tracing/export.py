@@ -9,6 +9,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 from stack.tracing import events
+from stack.tracing.attributes import repaired
 
 _log = logging.getLogger(__name__)
 
@@ -26,13 +27,12 @@ class CountingExporter(SpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send a batch; a failure is counted, never raised."""
+        reason = "no answer or a refusal"
         try:
-            result = self._exporter.export(spans)
+            result = self._export(spans)
         except Exception as error:
             result = SpanExportResult.FAILURE
             reason = f"{type(error).__name__}: {error}"
-        else:
-            reason = "no answer or a refusal"
         sent = result is SpanExportResult.SUCCESS
         events.publish("exported" if sent else "failed", len(spans))
         self._say_once(sent, reason)
@@ -45,6 +45,13 @@ class CountingExporter(SpanExporter):
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Flush the wrapped exporter."""
         return self._exporter.force_flush(timeout_millis)
+
+    def _export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        try:
+            return self._exporter.export(spans)
+        except Exception:
+            # A value that cannot be encoded must not cost the other spans of its batch.
+            return self._exporter.export([repaired(span) for span in spans])
 
     def _say_once(self, sent: bool, reason: str) -> None:
         if sent and self._down:

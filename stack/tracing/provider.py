@@ -21,6 +21,7 @@ from opentelemetry.sdk.trace.sampling import (
 
 from stack.settings import Settings
 from stack.tracing.export import BoundedSpanProcessor, CountingExporter
+from stack.tracing.joining import JoiningIdGenerator
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +48,9 @@ def configure(settings: Settings, service: str, version: str) -> TracerProvider 
     if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         return None
     provider = TracerProvider(
-        sampler=_sampler(settings), resource=_resource(settings, service, version)
+        sampler=_sampler(settings),
+        resource=_resource(settings, service, version),
+        id_generator=JoiningIdGenerator(),
     )
     if settings.traces_exporter == "otlp":
         _export(provider, settings)

@@ -21,9 +21,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from stack.errors import ConfigurationError
 from stack.ops.tracestore.app import create_app
-from stack.ops.tracestore.jaeger_json import spans_of, traces_of
 from stack.ops.tracestore.settings import Settings
 from stack.ops.tracestore.store import Store
+from stack.tracing.jaeger_json import spans_of, traces_of
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 NOW = time.time_ns()

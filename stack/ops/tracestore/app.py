@@ -12,12 +12,12 @@ from prometheus_client.exposition import choose_encoder
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from stack.errors import ConfigurationError
-from stack.ops.tracestore.jaeger_json import spans_of
 from stack.ops.tracestore.otlp import JSON, MAX_BYTES, RefusedError, decode
 from stack.ops.tracestore.pages import pages
 from stack.ops.tracestore.query import queries
 from stack.ops.tracestore.settings import Settings
 from stack.ops.tracestore.store import Store
+from stack.tracing.jaeger_json import spans_of
 from stack.web.headers import secure
 
 

@@ -11,8 +11,8 @@ from flask import Blueprint, abort, render_template, request
 
 from stack.ops.tracestore.query import normal_id
 from stack.ops.tracestore.search import InvalidParameterError, Search
-from stack.ops.tracestore.span import StoredSpan
 from stack.ops.tracestore.store import Store
+from stack.tracing.jaeger_span import JaegerSpan
 
 _COLOURS = 8
 
@@ -34,7 +34,7 @@ class Found:
 class Bar:
     """A span in the waterfall; offset and width in percent of the trace."""
 
-    span: StoredSpan
+    span: JaegerSpan
     depth: int
     offset: float
     width: float
@@ -85,18 +85,18 @@ def pages(store: Store) -> Blueprint:
     return site
 
 
-def summaries(spans: Sequence[StoredSpan]) -> list[Found]:
+def summaries(spans: Sequence[JaegerSpan]) -> list[Found]:
     """Describe each trace in a line; spans of one trace stand next to each other."""
-    traces: dict[str, list[StoredSpan]] = {}
+    traces: dict[str, list[JaegerSpan]] = {}
     for span in spans:
         traces.setdefault(span.trace_id, []).append(span)
     return [_summary(members) for members in traces.values()]
 
 
-def waterfall(spans: Sequence[StoredSpan]) -> list[Bar]:
+def waterfall(spans: Sequence[JaegerSpan]) -> list[Bar]:
     """Order a trace's spans as a tree, children by their start; orphans stand at the top."""
     known = {span.span_id for span in spans}
-    children: dict[str, list[StoredSpan]] = {}
+    children: dict[str, list[JaegerSpan]] = {}
     for span in sorted(spans, key=lambda each: each.start):
         parent = span.parent_id if span.parent_id in known else ""
         children.setdefault(parent, []).append(span)
@@ -125,7 +125,7 @@ def shown(microseconds: int) -> str:
     return f"{microseconds} µs"
 
 
-def _summary(members: Sequence[StoredSpan]) -> Found:
+def _summary(members: Sequence[JaegerSpan]) -> Found:
     first = min(members, key=lambda span: (span.parent_id != "", span.start))
     begin = min(span.start for span in members)
     end = max(span.start + span.duration for span in members)
@@ -140,7 +140,7 @@ def _summary(members: Sequence[StoredSpan]) -> Found:
     )
 
 
-def _bar(span: StoredSpan, depth: int, offset: float, width: float, colour: int) -> Bar:
+def _bar(span: JaegerSpan, depth: int, offset: float, width: float, colour: int) -> Bar:
     tags = span.body["tags"]
     logs = [
         {"at": shown(max(0, log["timestamp"] - span.start)), "fields": log["fields"]}
@@ -150,7 +150,7 @@ def _bar(span: StoredSpan, depth: int, offset: float, width: float, colour: int)
     return Bar(span, depth, offset, width, shown(span.duration), failed, colour, tags, logs)
 
 
-def _failed(span: StoredSpan) -> bool:
+def _failed(span: JaegerSpan) -> bool:
     return any(tag["key"] == "error" and tag["value"] is True for tag in span.body["tags"])
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from stack.ops.tracestore.jaeger_json import traces_of
 from stack.ops.tracestore.search import InvalidParameterError, Search, whole
 from stack.ops.tracestore.store import Store
+from stack.tracing.jaeger_json import traces_of
 
 _TRACE_ID = re.compile(r"[0-9a-fA-F]{1,32}")
 _DAY_MILLISECONDS = 86_400_000

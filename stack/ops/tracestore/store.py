@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from stack.ops.tracestore.search import Search
-from stack.ops.tracestore.span import StoredSpan
+from stack.tracing.jaeger_span import JaegerSpan
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS process (id INTEGER PRIMARY KEY, content BLOB NOT NULL UNIQUE);
@@ -73,7 +73,7 @@ class Store:
         with self._connection() as connection:
             connection.executescript(_SCHEMA)
 
-    def add(self, spans: Sequence[StoredSpan]) -> None:
+    def add(self, spans: Sequence[JaegerSpan]) -> None:
         """Keep spans; one that is there already is replaced."""
         now = self._clock()
         with self._writing, self._connection() as connection:
@@ -99,7 +99,7 @@ class Store:
             (service, kind),
         )
 
-    def trace(self, trace_id: str) -> list[StoredSpan]:
+    def trace(self, trace_id: str) -> list[JaegerSpan]:
         """Return a trace's spans; none when it is not known."""
         rows = self._all(
             f"SELECT {_COLUMNS}, content, body FROM span JOIN process ON id = process"  # noqa: S608
@@ -108,7 +108,7 @@ class Store:
         )
         return [_span(row) for row in rows]
 
-    def find(self, search: Search) -> list[StoredSpan]:
+    def find(self, search: Search) -> list[JaegerSpan]:
         """Return all spans of the newest traces that have a matching span."""
         conditions = ["service = ?", "start BETWEEN ? AND ?", "duration BETWEEN ? AND ?"]
         values: list[Any] = [search.service, search.start, search.end]
@@ -150,7 +150,7 @@ class Store:
             return _used(connection)
 
     def _rows(
-        self, connection: sqlite3.Connection, spans: Iterable[StoredSpan], now: float
+        self, connection: sqlite3.Connection, spans: Iterable[JaegerSpan], now: float
     ) -> Iterator[tuple[Any, ...]]:
         processes: dict[int, int] = {}
         for span in spans:
@@ -213,9 +213,9 @@ def _process_id(connection: sqlite3.Connection, process: dict[str, Any]) -> int:
     return int(row[0])
 
 
-def _span(row: Sequence[Any]) -> StoredSpan:
+def _span(row: Sequence[Any]) -> JaegerSpan:
     *fields, content, body = row
-    return StoredSpan(*(*fields, orjson.loads(content), orjson.loads(body)))
+    return JaegerSpan(*(*fields, orjson.loads(content), orjson.loads(body)))
 
 
 def _tags(body: bytes, content: bytes) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class StoredSpan:
+class JaegerSpan:
     """One finished span; ids are lower-case hex, times are microseconds."""
 
     trace_id: str

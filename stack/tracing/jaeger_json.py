@@ -1,4 +1,4 @@
-"""Spans in Jaeger's JSON: made from OTLP when they come in, put together when they are asked for.
+"""Spans in Jaeger's JSON, made from OTLP: here for exports, in the trace store for queries.
 
 The tags' names are those of Jaeger's own translation:
 https://opentelemetry.io/docs/specs/otel/trace/sdk_exporters/jaeger/
@@ -18,14 +18,14 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationSc
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from stack.ops.tracestore.span import StoredSpan
+from stack.tracing.jaeger_span import JaegerSpan
 
 Tag = dict[str, Any]
 UNKNOWN_SERVICE = "unknown_service"
 _MAX_TIME = 2**62
 
 
-def spans_of(request: ExportTraceServiceRequest) -> tuple[list[StoredSpan], int]:
+def spans_of(request: ExportTraceServiceRequest) -> tuple[list[JaegerSpan], int]:
     """Return the request's spans, and how many had no usable ids and are left out."""
     found, refused = [], 0
     for resource_spans in request.resource_spans:
@@ -39,7 +39,7 @@ def spans_of(request: ExportTraceServiceRequest) -> tuple[list[StoredSpan], int]
     return found, refused
 
 
-def traces_of(spans: Iterable[StoredSpan]) -> list[dict[str, Any]]:
+def traces_of(spans: Iterable[JaegerSpan]) -> list[dict[str, Any]]:
     """Put spans, those of one trace next to each other, together to Jaeger's traces."""
     return [
         _trace(trace_id, list(members))
@@ -47,7 +47,7 @@ def traces_of(spans: Iterable[StoredSpan]) -> list[dict[str, Any]]:
     ]
 
 
-def _trace(trace_id: str, members: Sequence[StoredSpan]) -> dict[str, Any]:
+def _trace(trace_id: str, members: Sequence[JaegerSpan]) -> dict[str, Any]:
     processes: dict[str, dict[str, Any]] = {}
     names: dict[str, str] = {}
     spans = []
@@ -61,7 +61,7 @@ def _trace(trace_id: str, members: Sequence[StoredSpan]) -> dict[str, Any]:
 
 def _stored(
     span: Span, service: str, process: dict[str, Any], scope: InstrumentationScope
-) -> StoredSpan:
+) -> JaegerSpan:
     trace_id, span_id, parent = span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex()
     start = min(span.start_time_unix_nano // 1000, _MAX_TIME)
     duration = min(max(0, span.end_time_unix_nano - span.start_time_unix_nano) // 1000, _MAX_TIME)
@@ -82,7 +82,7 @@ def _stored(
         "tags": [*_tags(span.attributes), *_own_tags(span, kind, scope)],
         "logs": [_log(event) for event in span.events],
     }
-    return StoredSpan(
+    return JaegerSpan(
         trace_id, span_id, parent, service, span.name, kind, start, duration, process, body
     )
 

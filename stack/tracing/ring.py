@@ -1,0 +1,82 @@
+"""The last finished traces, kept in this process for tests, examples and a look at its state."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Sequence
+from threading import Lock
+
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+
+from stack.tracing.attributes import repaired
+from stack.tracing.jaeger_json import spans_of
+from stack.tracing.jaeger_span import JaegerSpan
+
+
+class TraceRing(SpanProcessor):
+    """Keeps the spans of the newest traces. Thread-safe; a forked child begins with none.
+
+    Args:
+        max_traces: traces kept; a new one takes the place of the oldest.
+        max_spans: spans kept of one trace; further ones are counted in `dropped`.
+    """
+
+    def __init__(self, max_traces: int = 100, max_spans: int = 512) -> None:
+        self._max_traces = max_traces
+        self._max_spans = max_spans
+        self._lock = Lock()
+        self._traces: OrderedDict[int, list[ReadableSpan]] = OrderedDict()
+        self._complete: set[int] = set()
+        self.dropped = 0
+        os.register_at_fork(after_in_child=self._begin_anew)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Keep a finished span that is sampled."""
+        context = span.context
+        if not context.trace_flags.sampled:
+            return
+        with self._lock:
+            spans = self._traces.get(context.trace_id)
+            if spans is None:
+                spans = self._traces[context.trace_id] = []
+                if len(self._traces) > self._max_traces:
+                    oldest, _ = self._traces.popitem(last=False)
+                    self._complete.discard(oldest)
+            if len(spans) < self._max_spans:
+                spans.append(span)
+            else:
+                self.dropped += 1
+            # The first span of this process in a trace ends last.
+            if span.parent is None or span.parent.is_remote:
+                self._complete.add(context.trace_id)
+
+    def trace(self, trace_id: int) -> list[ReadableSpan]:
+        """Return a trace's finished spans in the order in which they ended."""
+        with self._lock:
+            return list(self._traces.get(trace_id, ()))
+
+    def completed(self) -> list[list[ReadableSpan]]:
+        """Return the traces whose first span here has ended, the oldest first."""
+        with self._lock:
+            return [list(spans) for key, spans in self._traces.items() if key in self._complete]
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._traces.clear()
+            self._complete.clear()
+            self.dropped = 0
+
+    def _begin_anew(self) -> None:
+        self._lock = Lock()
+        self.clear()
+
+
+def as_jaeger(spans: Sequence[ReadableSpan]) -> list[JaegerSpan]:
+    """Return spans in Jaeger's form; whatever their attributes hold, none is lost."""
+    try:
+        return spans_of(encode_spans(spans))[0]
+    except Exception:
+        return spans_of(encode_spans([repaired(span) for span in spans]))[0]
