@@ -87,7 +87,7 @@ def setup_otel_tracer(service_name: str) -> OTelTracer:
 
 
 def get_otel_tracer() -> OTelTracer:
-    """Return the process's tracer; where nothing is set up, as the service the environment names."""
+    """Return the process's tracer; its service is the environment's where none is set up."""
     return setup_otel_tracer(Settings.from_env().service_name if _runtime is None else "")
 
 

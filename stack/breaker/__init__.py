@@ -1,6 +1,11 @@
 """The circuit breaker: stop calling what does not answer."""
 
-from stack.breaker.breaker import BreakerStats, CircuitBreaker, LLMCircuitBreaker
+from stack.breaker.breaker import (
+    BreakerStats,
+    CircuitBreaker,
+    LLMCircuitBreaker,
+    share_state,
+)
 from stack.breaker.config import BreakerConfig
 from stack.breaker.registry import (
     get_all_circuit_breaker_stats,
@@ -18,4 +23,5 @@ __all__ = [
     "get_all_circuit_breaker_stats",
     "get_circuit_breaker",
     "reset_all_circuit_breakers",
+    "share_state",
 ]

@@ -10,9 +10,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, replace
 from functools import wraps
+from pathlib import Path
 from threading import Lock
 from typing import Any, ParamSpec, TypeVar, cast
 
+from stack.breaker import shared
 from stack.breaker.config import BreakerConfig
 from stack.breaker.events import BreakerCreated, CallFinished, Event, Listener, publish
 from stack.breaker.state import CircuitState, Machine, Permit
@@ -22,6 +24,8 @@ from stack.errors import CircuitBreakerOpenError
 P = ParamSpec("P")
 T = TypeVar("T")
 Fallback = Callable[[BaseException], Any]
+
+_all: weakref.WeakSet[CircuitBreaker] = weakref.WeakSet()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,8 @@ class CircuitBreaker:
         self._stats = BreakerStats(name, CircuitState.CLOSED.value)
         self._lock = Lock()
         self._entered: ContextVar[tuple[_Call, ...]] = ContextVar("entered", default=())
-        _renew_lock_after_fork(self)
+        _all.add(self)
+        self._join(shared.table)
         self._publish(BreakerCreated(name, self.state.value))
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -191,6 +196,12 @@ class CircuitBreaker:
         self._change(lambda machine, now: machine.refresh(now))
         return self.state
 
+    def _join(self, table: shared.Table | None) -> None:
+        """Share the state with other workers; only the system's clock is the same in all."""
+        link = table.link(self.name) if table and self._clock is time.monotonic else None
+        if link is not None:
+            self._machine.share(link)
+
     def _admit(self) -> Permit:
         with self._lock:
             now = self._clock()
@@ -305,16 +316,29 @@ class FailureResultError(Exception):
         super().__init__(f"returned a {type(value).__name__} that counts as a failure")
 
 
-def _renew_lock_after_fork(breaker: CircuitBreaker) -> None:
-    reference = weakref.ref(breaker)
+def share_state(path: Path) -> None:
+    """Let the breakers of one name in this process and its future children share their state.
 
-    def renew() -> None:
-        alive = reference()
-        if alive is not None:
-            alive._lock = Lock()
+    Breakers with a clock of their own stay alone. To be called before workers are forked.
 
-    os.register_at_fork(after_in_child=renew)
+    Args:
+        path: a file for the state, in a folder that only this service writes to.
 
+    Raises:
+        OSError: the file cannot be made; every breaker goes on alone.
+    """
+    shared.table = shared.Table(path)
+    for breaker in tuple(_all):
+        breaker._join(shared.table)
+
+
+def _renew_locks() -> None:
+    """Replace locks that other threads may have held at the fork."""
+    for breaker in tuple(_all):
+        breaker._lock = Lock()
+
+
+os.register_at_fork(after_in_child=_renew_locks)
 
 # The name it had where it guarded only calls to a language model.
 LLMCircuitBreaker = CircuitBreaker

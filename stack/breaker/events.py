@@ -28,12 +28,16 @@ class CallFinished:
 
 @dataclass(frozen=True, slots=True)
 class StateChanged:
-    """A breaker went from one state to another, and why."""
+    """A breaker went from one state to another, and why.
+
+    `followed`: it only does what the breaker of another worker, who told of it too, has done.
+    """
 
     component: str
     from_state: str
     to_state: str
     reason: str
+    followed: bool = False
 
 
 Event = BreakerCreated | CallFinished | StateChanged

@@ -5,6 +5,7 @@ No clock, lock or thread: times are given in, and `Machine` is used by one calle
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +14,10 @@ from typing import Protocol
 
 from stack.breaker.config import BreakerConfig
 from stack.breaker.events import StateChanged
+from stack.breaker.shared import Link
 from stack.breaker.window import Window
+
+_log = logging.getLogger(__name__)
 
 
 class CircuitState(StrEnum):
@@ -95,7 +99,7 @@ class _Open:
     def admit(self, machine: Machine, now: float) -> bool:
         if now < self.probe_at:
             return False
-        machine.half_open("wait is over")
+        machine.half_open(now, "wait is over")
         return machine.state.admit(machine, now)
 
     def result(self, machine: Machine, failed: bool, slow: bool, now: float) -> None:
@@ -133,6 +137,33 @@ class _HalfOpen:
         self._free += 1
 
 
+class _Watching:
+    """Another worker probes; no call passes here before its result or the end of its time."""
+
+    name = CircuitState.HALF_OPEN
+
+    def __init__(self, until: float) -> None:
+        self._until = until
+
+    def admit(self, machine: Machine, now: float) -> bool:
+        if now < self._until:
+            return False
+        machine.half_open(now, "the probing worker said nothing")
+        return machine.state.admit(machine, now)
+
+    def result(self, machine: Machine, failed: bool, slow: bool, now: float) -> None:
+        return
+
+    def abandoned(self) -> None:
+        return
+
+
+# As numbers in the shared table; a fresh slot is zero.
+_NUMBERS = {CircuitState.CLOSED: 0, CircuitState.OPEN: 1, CircuitState.HALF_OPEN: 2}
+# A worker that probes for longer is taken to be dead; seconds.
+PROBE_SECONDS = 60.0
+
+
 class Machine:
     """The bookkeeping of one breaker.
 
@@ -152,13 +183,28 @@ class Machine:
         self._period = 0
         self._openings = 0
         self._events: list[StateChanged] = []
+        self._link: Link | None = None
+        self._seen = 0
+
+    def share(self, link: Link) -> None:
+        """Follow, and be followed by, the breakers of the same name in other workers."""
+        self._link = link
+        self._seen = 0
+
+    def follow(self) -> None:
+        """Take over a transition that another worker has made."""
+        link = self._link
+        if link is not None and link.generation() != self._seen:
+            self._adopt(link)
 
     def admit(self, now: float) -> Permit | None:
         """Return leave for one call, or None when it is refused."""
+        self.follow()
         return Permit(self._period) if self.state.admit(self, now) else None
 
     def finish(self, permit: Permit, failed: bool, duration: float, now: float) -> None:
         """Take a call's result; one from before the last transition changes no state."""
+        self.follow()
         if permit.period == self._period:
             limit = self.config.slow_call_seconds
             self.state.result(self, failed, limit is not None and duration > limit, now)
@@ -173,36 +219,77 @@ class Machine:
         return max(0.0, self.state.probe_at - now) if isinstance(self.state, _Open) else 0.0
 
     def refresh(self, now: float) -> None:
-        """Go from open to half-open if the wait is over."""
+        """Follow the other workers; go from open to half-open if the wait is over."""
+        self.follow()
         if isinstance(self.state, _Open) and now >= self.state.probe_at:
-            self.half_open("wait is over")
+            self.half_open(now, "wait is over")
 
     def open(self, now: float, reason: str, wait: float | None = None) -> None:
         """Refuse calls for a while; `wait` in seconds, else as configured."""
         probe_at = now + (self._wait() if wait is None else wait)
         self._openings += 1
-        self._change(_Open(probe_at), reason)
+        self._change(_Open(probe_at), reason, probe_at)
 
-    def half_open(self, reason: str) -> None:
-        """Let probes pass."""
-        self._change(_HalfOpen(self.config), reason)
+    def half_open(self, now: float, reason: str) -> None:
+        """Let probes pass, those of this worker only."""
+        self._change(_HalfOpen(self.config), reason, now + PROBE_SECONDS)
 
     def close(self, reason: str) -> None:
         """Let every call pass."""
         self._openings = 0
-        self._change(_Closed(self.config), reason)
+        self._change(_Closed(self.config), reason, 0.0)
 
     def take_events(self) -> list[StateChanged]:
         """Return the transitions since the last time."""
         events, self._events = self._events, []
         return events
 
-    def _change(self, to: State, reason: str) -> None:
+    def _change(self, to: State, reason: str, until: float) -> None:
+        """Go to a state, unless another worker has just gone to one: then follow it."""
+        link = self._link
+        if link is not None:
+            try:
+                generation = link.move(self._seen, _NUMBERS[to.name], until)
+            except (OSError, ValueError) as error:
+                self._part(error)
+            else:
+                if generation is None:
+                    self._adopt(link)
+                    return
+                self._seen = generation
+        self._enter(to, reason, followed=False)
+
+    def _adopt(self, link: Link) -> None:
+        try:
+            shared = link.read()
+        except (OSError, ValueError) as error:
+            self._part(error)
+            return
+        self._seen = shared.generation
+        states: dict[int, State] = {
+            0: _Closed(self.config),
+            1: _Open(shared.until),
+            2: _Watching(shared.until),
+        }
+        to = states.get(shared.state, states[0])
+        if to.name is CircuitState.OPEN:
+            self._openings += 1
+        elif to.name is CircuitState.CLOSED:
+            self._openings = 0
+        self._enter(to, "as another worker", followed=True)
+
+    def _part(self, error: Exception) -> None:
+        self._link = None
+        _log.warning("breaker %r goes on without the other workers: %s", self._name, error)
+
+    def _enter(self, to: State, reason: str, *, followed: bool) -> None:
         was = self.state.name
         self.state = to
         self._period += 1
         if was is not to.name:
-            self._events.append(StateChanged(self._name, was.value, to.name.value, reason))
+            self._events.append(
+                StateChanged(self._name, was.value, to.name.value, reason, followed)
+            )
 
     def _wait(self) -> float:
         """Exponential backoff with full jitter.

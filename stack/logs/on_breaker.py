@@ -10,7 +10,7 @@ _log = get_logger("stack.breaker")
 
 def listen(event: Event) -> None:
     """Write each change of state; calls are counted, not written."""
-    if isinstance(event, StateChanged):
+    if isinstance(event, StateChanged) and not event.followed:
         _log.log(
             "warning" if event.to_state == "open" else "info",
             f"circuit breaker {event.component}: {event.from_state} → {event.to_state}",

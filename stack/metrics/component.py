@@ -38,7 +38,8 @@ class ComponentSeries:
             "circuit_breaker_state",
             "1 for the state the breaker is in, 0 for the others.",
             ("component", "state"),
-            multiprocess_mode="livemax",
+            # Workers share a breaker's state, so the last one to change it knows it.
+            multiprocess_mode="livemostrecent",
             registry=registry,
         )
         self.transitions = Counter(

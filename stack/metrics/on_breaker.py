@@ -15,6 +15,8 @@ def listen(event: Event) -> None:
         case CallFinished():
             success = event.outcome == "success"
             collector.record_circuit_breaker_call(event.component, event.duration, success)
+        case StateChanged(followed=True):
+            collector.record_circuit_breaker_state(event.component, event.to_state)
         case StateChanged():
             collector.record_circuit_breaker_transition(
                 event.component, event.from_state, event.to_state

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from stack import logs
+from stack.breaker import share_state
 from stack.errors import ConfigurationError
 from stack.metrics import multiprocess
 from stack.tracing import shutdown
@@ -43,8 +44,10 @@ logger_class = "stack.web.gunicorn_log.Logger"
 
 
 def on_starting(_: Arbiter) -> None:
-    """Choose this run's shared folder."""
-    fault_state.share(multiprocess.open_directory() / "faults.json")
+    """Choose this run's shared folder: for metrics, faults and the breakers' state."""
+    directory = multiprocess.open_directory()
+    fault_state.share(directory / "faults.json")
+    share_state(directory / "breakers")
 
 
 def post_fork(_: Arbiter, worker: Worker) -> None:
