@@ -19,7 +19,7 @@ class Broadcast(Generic[P]):
     """
 
     def __init__(self, *, complain: bool = True) -> None:
-        self._listeners: tuple[Callable[P, None], ...] = ()
+        self.listeners: tuple[Callable[P, None], ...] = ()
         self._complain = complain
 
     def subscribe(self, listener: Callable[P, None]) -> Callable[[], None]:
@@ -28,17 +28,17 @@ class Broadcast(Generic[P]):
         Returns:
             A function that ends the subscription.
         """
-        if listener not in self._listeners:
-            self._listeners = (*self._listeners, listener)
+        if listener not in self.listeners:
+            self.listeners = (*self.listeners, listener)
 
         def unsubscribe() -> None:
-            self._listeners = tuple(each for each in self._listeners if each != listener)
+            self.listeners = tuple(each for each in self.listeners if each != listener)
 
         return unsubscribe
 
     def publish(self, *args: P.args, **kwargs: P.kwargs) -> None:
         """Call the listeners; one that fails stops neither the others nor the caller."""
-        for listener in self._listeners:
+        for listener in self.listeners:
             try:
                 listener(*args, **kwargs)
             except Exception:

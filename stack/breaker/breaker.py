@@ -8,7 +8,7 @@ import time
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import wraps
 from pathlib import Path
 from threading import Lock
@@ -16,7 +16,14 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from stack.breaker import shared
 from stack.breaker.config import BreakerConfig
-from stack.breaker.events import BreakerCreated, CallFinished, Event, Listener, publish
+from stack.breaker.events import (
+    BreakerCreated,
+    CallFinished,
+    Event,
+    Listener,
+    broadcast,
+    publish,
+)
 from stack.breaker.state import CircuitState, Machine, Permit
 from stack.broadcast import Broadcast
 from stack.errors import CircuitBreakerOpenError
@@ -76,7 +83,8 @@ class CircuitBreaker:
         for listener in listeners:
             self._events.subscribe(listener)
         self._machine = Machine(name, self.config)
-        self._stats = BreakerStats(name, CircuitState.CLOSED.value)
+        self._judges = self.config.failure_result is not None
+        self._successes = self._failures = self._rejected = 0
         self._lock = Lock()
         self._entered: ContextVar[tuple[_Call, ...]] = ContextVar("entered", default=())
         _all.add(self)
@@ -89,11 +97,30 @@ class CircuitBreaker:
         Raises:
             CircuitBreakerOpenError: refused, and there is no fallback.
         """
+        machine, clock = self._machine, self._clock
+        # The period is read first: see `Machine.passes`.
+        permit = machine.period
+        if not machine.passes or machine.link is not None:
+            try:
+                permit = self._admit()
+            except CircuitBreakerOpenError as refused:
+                if self._fallback is None:
+                    raise
+                return cast("T", self._fallback(refused))
+        started = clock()
         try:
-            with _Call(self) as call:
-                return call.returns(function(*args, **kwargs))
+            result = function(*args, **kwargs)
         except Exception as error:
-            return cast("T", self._fall_back(error))
+            self._finish(permit, started, error if self.config.is_failure(error) else None)
+            if self._fallback is None:
+                raise
+            return cast("T", self._fallback(error))
+        except BaseException:
+            # Cancelled or interrupted: nothing is known about the called service.
+            self._abandon(permit)
+            raise
+        self._finish(permit, started, self._judged(result) if self._judges else None)
+        return result
 
     async def acall(
         self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
@@ -107,7 +134,9 @@ class CircuitBreaker:
             with _Call(self) as call:
                 return call.returns(await function(*args, **kwargs))
         except Exception as error:
-            result = self._fall_back(error)
+            if self._fallback is None:
+                raise
+            result = self._fallback(error)
             return cast("T", await result if inspect.isawaitable(result) else result)
 
     def __call__(self, function: Callable[P, T]) -> Callable[P, T]:
@@ -169,10 +198,14 @@ class CircuitBreaker:
     def stats(self) -> BreakerStats:
         """Return a consistent copy of the counts."""
         with self._lock:
-            return replace(
-                self._stats,
-                state=self.state.value,
-                retry_after=self._machine.retry_after(self._clock()),
+            return BreakerStats(
+                self.name,
+                self.state.value,
+                self._successes + self._failures,
+                self._successes,
+                self._failures,
+                self._rejected,
+                self._machine.retry_after(self._clock()),
             )
 
     get_stats = stats
@@ -180,7 +213,7 @@ class CircuitBreaker:
     def reset(self) -> None:
         """Close it and forget what it counted."""
         with self._lock:
-            self._stats = BreakerStats(self.name, CircuitState.CLOSED.value)
+            self._successes = self._failures = self._rejected = 0
         self._change(lambda machine, _: machine.close("reset"))
 
     def force_open(self) -> None:
@@ -203,11 +236,16 @@ class CircuitBreaker:
             self._machine.share(link)
 
     def _admit(self) -> Permit:
+        """Get leave for one call.
+
+        Raises:
+            CircuitBreakerOpenError: refused.
+        """
         with self._lock:
             now = self._clock()
             permit = self._machine.admit(now)
             if permit is None:
-                self._stats = replace(self._stats, rejected=self._stats.rejected + 1)
+                self._rejected += 1
             wait = self._machine.retry_after(now)
             events = self._machine.take_events()
         self._publish(*events)
@@ -217,20 +255,26 @@ class CircuitBreaker:
         self._publish(CallFinished(self.name, "rejected", 0.0, error))
         raise error
 
-    def _finish(self, permit: Permit, seconds: float, error: BaseException | None) -> None:
-        failed = error is not None
+    def _finish(self, permit: Permit, started: float, error: BaseException | None) -> None:
+        """Take a call's result; `error` is what counts as its failure."""
+        machine = self._machine
+        now = self._clock()
+        seconds = now - started
         with self._lock:
-            counts = self._stats
-            self._stats = replace(
-                counts,
-                calls=counts.calls + 1,
-                successes=counts.successes + (not failed),
-                failures=counts.failures + failed,
-            )
-            self._machine.finish(permit, failed, seconds, self._clock())
-            events = self._machine.take_events()
-        outcome = "failure" if failed else "success"
-        self._publish(CallFinished(self.name, outcome, seconds, error), *events)
+            if error is None:
+                self._successes += 1
+            else:
+                self._failures += 1
+            machine.finish(permit, error is not None, seconds, now)
+            events = machine.take_events() if machine.events else ()
+        if broadcast.listeners or self._events.listeners:
+            outcome = "success" if error is None else "failure"
+            self._publish(CallFinished(self.name, outcome, seconds, error), *events)
+
+    def _judged(self, result: object) -> BaseException | None:
+        """Return what a returned value counts as."""
+        is_failure = self.config.failure_result
+        return FailureResultError(result) if is_failure and is_failure(result) else None
 
     def _abandon(self, permit: Permit) -> None:
         with self._lock:
@@ -245,11 +289,6 @@ class CircuitBreaker:
     def _publish(self, *events: Event) -> None:
         for event in events:
             publish(event, self._events)
-
-    def _fall_back(self, error: Exception) -> Any:
-        if self._fallback is None:
-            raise error
-        return self._fallback(error)
 
     def _wrap_coroutine(self, function: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
         @wraps(function)
@@ -278,7 +317,7 @@ class CircuitBreaker:
 
 
 class _Call:
-    """One guarded call: from leave to result."""
+    """One guarded call that is no function call: from leave to result."""
 
     __slots__ = ("_breaker", "_error", "_permit", "_started")
 
@@ -293,9 +332,7 @@ class _Call:
 
     def returns(self, value: T) -> T:
         """Take what the call returned, which may count as a failure."""
-        is_failure = self._breaker.config.failure_result
-        if is_failure is not None and is_failure(value):
-            self._error = FailureResultError(value)
+        self._error = self._breaker._judged(value)
         return value
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
@@ -306,7 +343,7 @@ class _Call:
             return
         if error is not None and breaker.config.is_failure(error):
             self._error = error
-        breaker._finish(self._permit, breaker._clock() - self._started, self._error)
+        breaker._finish(self._permit, self._started, self._error)
 
 
 class FailureResultError(Exception):

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from stack.broadcast import Broadcast
 
 
-@dataclass(frozen=True, slots=True)
-class BreakerCreated:
+class BreakerCreated(NamedTuple):
     """A breaker exists now, in this state."""
 
     component: str
     state: str
 
 
-@dataclass(frozen=True, slots=True)
-class CallFinished:
+class CallFinished(NamedTuple):
     """A call ended: `outcome` is success, failure or rejected; `duration` is in seconds."""
 
     component: str
@@ -26,8 +24,7 @@ class CallFinished:
     error: BaseException | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StateChanged:
+class StateChanged(NamedTuple):
     """A breaker went from one state to another, and why.
 
     `followed`: it only does what the breaker of another worker, who told of it too, has done.

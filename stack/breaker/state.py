@@ -6,9 +6,9 @@ No clock, lock or thread: times are given in, and `Machine` is used by one calle
 from __future__ import annotations
 
 import logging
+import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
@@ -28,11 +28,8 @@ class CircuitState(StrEnum):
     HALF_OPEN = "half_open"
 
 
-@dataclass(frozen=True, slots=True)
-class Permit:
-    """Leave to make one call; it belongs to the period between two transitions."""
-
-    period: int
+# Leave to make one call: the period between two transitions that it belongs to.
+Permit = int
 
 
 class State(Protocol):
@@ -44,7 +41,7 @@ class State(Protocol):
         """Tell whether a call may be made now."""
         ...
 
-    def result(self, machine: Machine, failed: bool, slow: bool, now: float) -> None:
+    def result(self, machine: Machine, failed: bool, seconds: float, now: float) -> None:
         """Take the result of a call that began in this state."""
         ...
 
@@ -61,16 +58,22 @@ class _Closed:
     def __init__(self, config: BreakerConfig) -> None:
         self._consecutive = 0
         self._window = Window(config.window_size, config.window_seconds)
+        self._slow_after = config.slow_call_seconds or math.inf
+        self._uses_window = bool(config.failure_ratio or config.slow_call_ratio)
 
     def admit(self, machine: Machine, now: float) -> bool:
         return True
 
-    def result(self, machine: Machine, failed: bool, slow: bool, now: float) -> None:
+    def result(self, machine: Machine, failed: bool, seconds: float, now: float) -> None:
+        slow = seconds > self._slow_after
         self._consecutive = self._consecutive + 1 if failed else 0
-        self._window.record(now, failed, slow)
-        reason = self._reason_to_open(machine.config)
-        if reason:
-            machine.open(now, reason)
+        if self._uses_window:
+            self._window.record(now, failed, slow)
+        # A quick success opens nothing.
+        if failed or slow:
+            reason = self._reason_to_open(machine.config)
+            if reason:
+                machine.open(now, reason)
 
     def abandoned(self) -> None:
         return
@@ -102,7 +105,7 @@ class _Open:
         machine.half_open(now, "wait is over")
         return machine.state.admit(machine, now)
 
-    def result(self, machine: Machine, failed: bool, slow: bool, now: float) -> None:
+    def result(self, machine: Machine, failed: bool, seconds: float, now: float) -> None:
         return
 
     def abandoned(self) -> None:
@@ -124,7 +127,7 @@ class _HalfOpen:
         self._free -= 1
         return True
 
-    def result(self, machine: Machine, failed: bool, slow: bool, now: float) -> None:
+    def result(self, machine: Machine, failed: bool, seconds: float, now: float) -> None:
         self._free += 1
         if failed:
             machine.open(now, "a probe failed")
@@ -151,7 +154,7 @@ class _Watching:
         machine.half_open(now, "the probing worker said nothing")
         return machine.state.admit(machine, now)
 
-    def result(self, machine: Machine, failed: bool, slow: bool, now: float) -> None:
+    def result(self, machine: Machine, failed: bool, seconds: float, now: float) -> None:
         return
 
     def abandoned(self) -> None:
@@ -180,38 +183,40 @@ class Machine:
         self.state: State = _Closed(config)
         self._name = name
         self._draw = draw
-        self._period = 0
+        # Whether a call may pass without asking: read by calls without a lock.
+        self.passes = True
+        self.period = 0
         self._openings = 0
-        self._events: list[StateChanged] = []
-        self._link: Link | None = None
-        self._seen = 0
+        self.events: list[StateChanged] = []
+        self.link: Link | None = None
+        self.seen = 0
 
     def share(self, link: Link) -> None:
         """Follow, and be followed by, the breakers of the same name in other workers."""
-        self._link = link
-        self._seen = 0
+        self.link = link
+        self.seen = 0
 
     def follow(self) -> None:
         """Take over a transition that another worker has made."""
-        link = self._link
-        if link is not None and link.generation() != self._seen:
+        link = self.link
+        if link is not None and link.generation() != self.seen:
             self._adopt(link)
 
     def admit(self, now: float) -> Permit | None:
         """Return leave for one call, or None when it is refused."""
         self.follow()
-        return Permit(self._period) if self.state.admit(self, now) else None
+        return self.period if self.state.admit(self, now) else None
 
     def finish(self, permit: Permit, failed: bool, duration: float, now: float) -> None:
         """Take a call's result; one from before the last transition changes no state."""
-        self.follow()
-        if permit.period == self._period:
-            limit = self.config.slow_call_seconds
-            self.state.result(self, failed, limit is not None and duration > limit, now)
+        if self.link is not None:
+            self.follow()
+        if permit == self.period:
+            self.state.result(self, failed, duration, now)
 
     def abandon(self, permit: Permit) -> None:
         """Take note that a call ended neither well nor badly."""
-        if permit.period == self._period:
+        if permit == self.period:
             self.state.abandoned()
 
     def retry_after(self, now: float) -> float:
@@ -241,22 +246,22 @@ class Machine:
 
     def take_events(self) -> list[StateChanged]:
         """Return the transitions since the last time."""
-        events, self._events = self._events, []
+        events, self.events = self.events, []
         return events
 
     def _change(self, to: State, reason: str, until: float) -> None:
         """Go to a state, unless another worker has just gone to one: then follow it."""
-        link = self._link
+        link = self.link
         if link is not None:
             try:
-                generation = link.move(self._seen, _NUMBERS[to.name], until)
+                generation = link.move(self.seen, _NUMBERS[to.name], until)
             except (OSError, ValueError) as error:
                 self._part(error)
             else:
                 if generation is None:
                     self._adopt(link)
                     return
-                self._seen = generation
+                self.seen = generation
         self._enter(to, reason, followed=False)
 
     def _adopt(self, link: Link) -> None:
@@ -265,7 +270,7 @@ class Machine:
         except (OSError, ValueError) as error:
             self._part(error)
             return
-        self._seen = shared.generation
+        self.seen = shared.generation
         states: dict[int, State] = {
             0: _Closed(self.config),
             1: _Open(shared.until),
@@ -279,17 +284,18 @@ class Machine:
         self._enter(to, "as another worker", followed=True)
 
     def _part(self, error: Exception) -> None:
-        self._link = None
+        self.link = None
         _log.warning("breaker %r goes on without the other workers: %s", self._name, error)
 
     def _enter(self, to: State, reason: str, *, followed: bool) -> None:
         was = self.state.name
+        # In this order a call that reads period, then passes, never has leave for a later period.
+        self.passes = False
         self.state = to
-        self._period += 1
+        self.period += 1
+        self.passes = to.name is CircuitState.CLOSED
         if was is not to.name:
-            self._events.append(
-                StateChanged(self._name, was.value, to.name.value, reason, followed)
-            )
+            self.events.append(StateChanged(self._name, was.value, to.name.value, reason, followed))
 
     def _wait(self) -> float:
         """Exponential backoff with full jitter.

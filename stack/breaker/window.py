@@ -22,10 +22,14 @@ class Window:
 
     def record(self, now: float, failed: bool, slow: bool) -> None:
         """Add one call."""
-        self._calls.append((now, failed, slow))
-        self._failed += failed
-        self._slow += slow
-        self._forget(now)
+        calls = self._calls
+        calls.append((now, failed, slow))
+        if failed:
+            self._failed += 1
+        if slow:
+            self._slow += 1
+        if len(calls) > self._size or self._seconds is not None:
+            self._forget(now)
 
     def __len__(self) -> int:
         return len(self._calls)

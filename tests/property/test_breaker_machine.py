@@ -63,7 +63,7 @@ class BreakerAgainstReference(RuleBasedStateMachine):
     @rule(data=st.data(), failed=st.booleans())
     def call_ends(self, data: st.DataObject, failed: bool) -> None:
         permit, period = self.take(data)
-        self.breaker._finish(permit, 0.0, ValueError() if failed else None)
+        self.breaker._finish(permit, self.now, ValueError() if failed else None)
         self.finished += 1
         if period != self.period:
             return
