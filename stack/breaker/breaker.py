@@ -100,7 +100,8 @@ class CircuitBreaker:
         machine, clock = self._machine, self._clock
         # The period is read first: see `Machine.passes`.
         permit = machine.period
-        if not machine.passes or machine.link is not None:
+        link = machine.link
+        if not machine.passes or (link is not None and link.generation() != machine.seen):
             try:
                 permit = self._admit()
             except CircuitBreakerOpenError as refused:
@@ -111,7 +112,10 @@ class CircuitBreaker:
         try:
             result = function(*args, **kwargs)
         except Exception as error:
-            self._finish(permit, started, error if self.config.is_failure(error) else None)
+            if self.config.is_failure(error):
+                self._failed(permit, started, error)
+            else:
+                self._succeeded(permit, started)
             if self._fallback is None:
                 raise
             return cast("T", self._fallback(error))
@@ -119,7 +123,10 @@ class CircuitBreaker:
             # Cancelled or interrupted: nothing is known about the called service.
             self._abandon(permit)
             raise
-        self._finish(permit, started, self._judged(result) if self._judges else None)
+        if self._judges and (failure := self._judged(result)):
+            self._failed(permit, started, failure)
+        else:
+            self._succeeded(permit, started)
         return result
 
     async def acall(
@@ -255,21 +262,24 @@ class CircuitBreaker:
         self._publish(CallFinished(self.name, "rejected", 0.0, error))
         raise error
 
-    def _finish(self, permit: Permit, started: float, error: BaseException | None) -> None:
-        """Take a call's result; `error` is what counts as its failure."""
+    def _succeeded(self, permit: Permit, started: float) -> None:
         machine = self._machine
         now = self._clock()
-        seconds = now - started
         with self._lock:
-            if error is None:
-                self._successes += 1
-            else:
-                self._failures += 1
-            machine.finish(permit, error is not None, seconds, now)
+            self._successes += 1
+            machine.succeeded(permit, now - started, now)
             events = machine.take_events() if machine.events else ()
         if broadcast.listeners or self._events.listeners:
-            outcome = "success" if error is None else "failure"
-            self._publish(CallFinished(self.name, outcome, seconds, error), *events)
+            self._publish(CallFinished(self.name, "success", now - started), *events)
+
+    def _failed(self, permit: Permit, started: float, error: BaseException) -> None:
+        machine = self._machine
+        now = self._clock()
+        with self._lock:
+            self._failures += 1
+            machine.failed(permit, now - started, now)
+            events = machine.take_events()
+        self._publish(CallFinished(self.name, "failure", now - started, error), *events)
 
     def _judged(self, result: object) -> BaseException | None:
         """Return what a returned value counts as."""
@@ -343,7 +353,10 @@ class _Call:
             return
         if error is not None and breaker.config.is_failure(error):
             self._error = error
-        breaker._finish(self._permit, self._started, self._error)
+        if self._error is None:
+            breaker._succeeded(self._permit, self._started)
+        else:
+            breaker._failed(self._permit, self._started, self._error)
 
 
 class FailureResultError(Exception):

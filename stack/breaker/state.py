@@ -15,7 +15,7 @@ from typing import Protocol
 from stack.breaker.config import BreakerConfig
 from stack.breaker.events import StateChanged
 from stack.breaker.shared import Link
-from stack.breaker.window import Window
+from stack.breaker.window import FAILED, SLOW, CountWindow, TimeWindow, Window
 
 _log = logging.getLogger(__name__)
 
@@ -41,8 +41,12 @@ class State(Protocol):
         """Tell whether a call may be made now."""
         ...
 
-    def result(self, machine: Machine, failed: bool, seconds: float, now: float) -> None:
-        """Take the result of a call that began in this state."""
+    def succeeded(self, machine: Machine, seconds: float, now: float) -> None:
+        """Take the success of a call that began in this state and took so long."""
+        ...
+
+    def failed(self, machine: Machine, seconds: float, now: float) -> None:
+        """Take the failure of a call that began in this state and took so long."""
         ...
 
     def abandoned(self) -> None:
@@ -57,38 +61,56 @@ class _Closed:
 
     def __init__(self, config: BreakerConfig) -> None:
         self._consecutive = 0
-        self._window = Window(config.window_size, config.window_seconds)
         self._slow_after = config.slow_call_seconds or math.inf
-        self._uses_window = bool(config.failure_ratio or config.slow_call_ratio)
+        self._window = _window(config)
 
     def admit(self, machine: Machine, now: float) -> bool:
         return True
 
-    def result(self, machine: Machine, failed: bool, seconds: float, now: float) -> None:
-        slow = seconds > self._slow_after
-        self._consecutive = self._consecutive + 1 if failed else 0
-        if self._uses_window:
-            self._window.record(now, failed, slow)
-        # A quick success opens nothing.
-        if failed or slow:
-            reason = self._reason_to_open(machine.config)
-            if reason:
-                machine.open(now, reason)
+    def succeeded(self, machine: Machine, seconds: float, now: float) -> None:
+        self._consecutive = 0
+        if self._window is not None:
+            slow = seconds > self._slow_after
+            self._window.record(now, SLOW if slow else 0)
+            # A quick success opens nothing.
+            if slow:
+                self._open_if_reason(machine, now)
+
+    def failed(self, machine: Machine, seconds: float, now: float) -> None:
+        self._consecutive += 1
+        if self._window is not None:
+            self._window.record(now, FAILED | (SLOW if seconds > self._slow_after else 0))
+        self._open_if_reason(machine, now)
 
     def abandoned(self) -> None:
         return
 
+    def _open_if_reason(self, machine: Machine, now: float) -> None:
+        reason = self._reason_to_open(machine.config)
+        if reason:
+            machine.open(now, reason)
+
     def _reason_to_open(self, config: BreakerConfig) -> str:
-        window = self._window
         if self._consecutive >= config.failure_threshold:
             return f"{self._consecutive} consecutive failures"
-        if len(window) < config.minimum_calls:
+        window = self._window
+        calls = len(window) if window is not None else 0
+        if window is None or calls < config.minimum_calls:
             return ""
-        if config.failure_ratio is not None and window.failure_ratio >= config.failure_ratio:
-            return f"failure ratio {window.failure_ratio:.2f}"
-        if config.slow_call_ratio is not None and window.slow_ratio >= config.slow_call_ratio:
-            return f"slow call ratio {window.slow_ratio:.2f}"
+        if config.failure_ratio is not None and window.failed >= config.failure_ratio * calls:
+            return f"failure ratio {window.failed / calls:.2f}"
+        if config.slow_call_ratio is not None and window.slow >= config.slow_call_ratio * calls:
+            return f"slow call ratio {window.slow / calls:.2f}"
         return ""
+
+
+def _window(config: BreakerConfig) -> Window | None:
+    """Make the window that the ratios need; without a ratio none is needed."""
+    if config.failure_ratio is None and config.slow_call_ratio is None:
+        return None
+    if config.window_seconds is not None:
+        return TimeWindow(config.window_seconds, config.window_size)
+    return CountWindow(config.window_size)
 
 
 class _Open:
@@ -105,7 +127,10 @@ class _Open:
         machine.half_open(now, "wait is over")
         return machine.state.admit(machine, now)
 
-    def result(self, machine: Machine, failed: bool, seconds: float, now: float) -> None:
+    def succeeded(self, machine: Machine, seconds: float, now: float) -> None:
+        return
+
+    def failed(self, machine: Machine, seconds: float, now: float) -> None:
         return
 
     def abandoned(self) -> None:
@@ -127,14 +152,15 @@ class _HalfOpen:
         self._free -= 1
         return True
 
-    def result(self, machine: Machine, failed: bool, seconds: float, now: float) -> None:
+    def succeeded(self, machine: Machine, seconds: float, now: float) -> None:
         self._free += 1
-        if failed:
-            machine.open(now, "a probe failed")
-            return
         self._successes += 1
         if self._successes >= machine.config.success_threshold:
             machine.close(f"{self._successes} probes succeeded")
+
+    def failed(self, machine: Machine, seconds: float, now: float) -> None:
+        self._free += 1
+        machine.open(now, "a probe failed")
 
     def abandoned(self) -> None:
         self._free += 1
@@ -154,7 +180,10 @@ class _Watching:
         machine.half_open(now, "the probing worker said nothing")
         return machine.state.admit(machine, now)
 
-    def result(self, machine: Machine, failed: bool, seconds: float, now: float) -> None:
+    def succeeded(self, machine: Machine, seconds: float, now: float) -> None:
+        return
+
+    def failed(self, machine: Machine, seconds: float, now: float) -> None:
         return
 
     def abandoned(self) -> None:
@@ -207,12 +236,19 @@ class Machine:
         self.follow()
         return self.period if self.state.admit(self, now) else None
 
-    def finish(self, permit: Permit, failed: bool, duration: float, now: float) -> None:
-        """Take a call's result; one from before the last transition changes no state."""
+    def succeeded(self, permit: Permit, seconds: float, now: float) -> None:
+        """Take a call's success; one from before the last transition changes no state."""
         if self.link is not None:
             self.follow()
         if permit == self.period:
-            self.state.result(self, failed, duration, now)
+            self.state.succeeded(self, seconds, now)
+
+    def failed(self, permit: Permit, seconds: float, now: float) -> None:
+        """Take a call's failure; one from before the last transition changes no state."""
+        if self.link is not None:
+            self.follow()
+        if permit == self.period:
+            self.state.failed(self, seconds, now)
 
     def abandon(self, permit: Permit) -> None:
         """Take note that a call ended neither well nor badly."""

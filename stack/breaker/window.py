@@ -3,51 +3,74 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Protocol
+
+# What a call was, as bits.
+FAILED, SLOW = 1, 2
 
 
-class Window:
-    """The last calls, by number or by age; recording is O(1) amortised.
+class Window(Protocol):
+    """Recent calls; recording is O(1), for windows by age amortised."""
 
-    Args:
-        size: calls kept.
-        seconds: age at which a call is forgotten; None keeps the last `size` whatever their age.
-    """
+    failed: int
+    slow: int
 
-    def __init__(self, size: int, seconds: float | None) -> None:
+    def record(self, now: float, kind: int) -> None:
+        """Add one call: 0, `FAILED`, `SLOW` or both."""
+        ...
+
+    def __len__(self) -> int: ...
+
+
+class CountWindow:
+    """The last `size` calls, whatever their age."""
+
+    def __init__(self, size: int) -> None:
+        self.failed = 0
+        self.slow = 0
         self._size = size
-        self._seconds = seconds
-        self._calls: deque[tuple[float, bool, bool]] = deque()
-        self._failed = 0
-        self._slow = 0
+        self._calls = bytearray(size)
+        self._next = 0
+        self._full = False
 
-    def record(self, now: float, failed: bool, slow: bool) -> None:
-        """Add one call."""
+    def record(self, now: float, kind: int) -> None:
+        """Add one call in the place of the oldest."""
+        at = self._next
         calls = self._calls
-        calls.append((now, failed, slow))
-        if failed:
-            self._failed += 1
-        if slow:
-            self._slow += 1
-        if len(calls) > self._size or self._seconds is not None:
-            self._forget(now)
+        old = calls[at]
+        if old or kind:
+            self.failed += (kind & FAILED) - (old & FAILED)
+            self.slow += (kind >> 1) - (old >> 1)
+            calls[at] = kind
+        at += 1
+        if at == self._size:
+            at, self._full = 0, True
+        self._next = at
+
+    def __len__(self) -> int:
+        return self._size if self._full else self._next
+
+
+class TimeWindow:
+    """The calls of the last `seconds`, at most `size` of them."""
+
+    def __init__(self, seconds: float, size: int) -> None:
+        self.failed = 0
+        self.slow = 0
+        self._seconds = seconds
+        self._size = size
+        self._calls: deque[tuple[float, int]] = deque()
+
+    def record(self, now: float, kind: int) -> None:
+        """Add one call and forget those that are too old."""
+        calls = self._calls
+        calls.append((now, kind))
+        self.failed += kind & FAILED
+        self.slow += kind >> 1
+        while len(calls) > self._size or calls[0][0] <= now - self._seconds:
+            _, old = calls.popleft()
+            self.failed -= old & FAILED
+            self.slow -= old >> 1
 
     def __len__(self) -> int:
         return len(self._calls)
-
-    @property
-    def failure_ratio(self) -> float:
-        """The ratio 0–1 of failed calls."""
-        return self._failed / len(self._calls) if self._calls else 0.0
-
-    @property
-    def slow_ratio(self) -> float:
-        """The ratio 0–1 of slow calls."""
-        return self._slow / len(self._calls) if self._calls else 0.0
-
-    def _forget(self, now: float) -> None:
-        while len(self._calls) > self._size or (
-            self._seconds is not None and self._calls and self._calls[0][0] <= now - self._seconds
-        ):
-            _, failed, slow = self._calls.popleft()
-            self._failed -= failed
-            self._slow -= slow

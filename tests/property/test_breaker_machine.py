@@ -63,7 +63,10 @@ class BreakerAgainstReference(RuleBasedStateMachine):
     @rule(data=st.data(), failed=st.booleans())
     def call_ends(self, data: st.DataObject, failed: bool) -> None:
         permit, period = self.take(data)
-        self.breaker._finish(permit, self.now, ValueError() if failed else None)
+        if failed:
+            self.breaker._failed(permit, self.now, ValueError())
+        else:
+            self.breaker._succeeded(permit, self.now)
         self.finished += 1
         if period != self.period:
             return

@@ -177,7 +177,7 @@ def test_a_late_result_changes_no_state(clock: Clock) -> None:
     break_it(breaker, 1)
     clock.now += 10
     breaker.refresh_state()
-    breaker._finish(late, clock.now - 20.0, None)
+    breaker._succeeded(late, clock.now - 20.0)
     assert breaker.state == CircuitState.HALF_OPEN.value
     assert breaker.stats().calls == 2
 
@@ -443,7 +443,7 @@ def test_only_the_first_of_two_transitions_counts(clock: Clock, tmp_path: Path) 
     # Both have a call under way that began while the breaker was closed.
     permits = [(w, w.breaker._admit()) for w in (one, two)]
     for worker, permit in permits:
-        worker.breaker._finish(permit, clock.now, DownError())
+        worker.breaker._failed(permit, clock.now, DownError())
     changes = [e for e in told if isinstance(e, StateChanged)]
     assert [c.followed for c in changes] == [False, True]
     assert {c.to_state for c in changes} == {"open"}
