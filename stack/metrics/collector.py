@@ -85,7 +85,8 @@ class PrometheusMetricsCollector:
         """
         if not (isinstance(latency_s, (int, float)) and math.isfinite(latency_s)) or latency_s < 0:
             raise ValueError(f"latency_s={latency_s!r} is not valid: must be finite seconds ≥ 0")
-        self._component(component).record_call(float(latency_s), success)
+        known = self._components.get(component) or self._component(component)
+        known.record_call(latency_s, success)
 
     def record_circuit_breaker_rejection(self, component: str) -> None:
         """Count one call that the breaker refused."""
@@ -148,7 +149,7 @@ class PrometheusMetricsCollector:
     def get_metrics_summary(self, component: str) -> MetricsSummary:
         """Return the component's numbers; an unknown one has none and is not created."""
         known = self._components.get(component)
-        totals = known.totals if known else Totals()
+        totals = known.totals() if known else Totals()
         failure_rate = 100.0 * totals.failures / totals.calls if totals.calls else 0.0
         return MetricsSummary(
             component=component,

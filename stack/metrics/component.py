@@ -6,11 +6,12 @@ import math
 import time
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from stack.metrics.bound import BoundCounter, BoundHistogram
 from stack.metrics.instruments import DURATION_BUCKETS, exemplar
 
 STATES = ("closed", "open", "half_open")
@@ -61,7 +62,7 @@ class ComponentSeries:
             family.remove_by_labels({"component": component})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Totals:
     """Counts and times since the start or the last reset; seconds."""
 
@@ -77,16 +78,16 @@ class Totals:
         """Calls that were made, whatever came of them."""
         return self.successes + self.failures
 
-    def plus(self, latency: float, success: bool) -> Totals:
-        """Return these totals with one more call."""
-        return Totals(
-            self.successes + success,
-            self.failures + (not success),
-            self.latency_sum + latency,
-            min(self.latency_min, latency),
-            max(self.latency_max, latency),
-            self.last_failure_time if success else time.time(),
-        )
+    def add(self, latency: float, success: bool) -> None:
+        """Add one call."""
+        if success:
+            self.successes += 1
+        else:
+            self.failures += 1
+            self.last_failure_time = time.time()
+        self.latency_sum += latency
+        self.latency_min = min(self.latency_min, latency)
+        self.latency_max = max(self.latency_max, latency)
 
 
 class Component:
@@ -95,12 +96,14 @@ class Component:
     def __init__(self, name: str, series: ComponentSeries, max_samples: int) -> None:
         self.name = name
         self.state = "closed"
-        self.totals = Totals()
+        self._totals = Totals()
         self._series = series
         self._latencies: deque[float] = deque(maxlen=max_samples)
         self._lock = Lock()
-        self._calls = {outcome: series.calls.labels(name, outcome) for outcome in OUTCOMES}
-        self._duration = series.duration.labels(name)
+        self._calls = {
+            outcome: BoundCounter(series.calls.labels(name, outcome)) for outcome in OUTCOMES
+        }
+        self._duration = BoundHistogram(series.duration.labels(name))
         self._states = {state: series.state.labels(name, state) for state in STATES}
 
     def renew_lock(self) -> None:
@@ -110,10 +113,10 @@ class Component:
     def record_call(self, latency: float, success: bool) -> None:
         """Count and time one call; seconds."""
         with self._lock:
-            self.totals = self.totals.plus(latency, success)
+            self._totals.add(latency, success)
             self._latencies.append(latency)
         labels = exemplar()
-        self._calls["success" if success else "failure"].inc(1, labels)
+        self._calls["success" if success else "failure"].inc()
         self._duration.observe(latency, labels)
 
     def record_rejection(self) -> None:
@@ -130,6 +133,11 @@ class Component:
         """Count a change of state and publish the new one."""
         self._series.transitions.labels(self.name, from_state, to_state).inc()
         self.record_state(to_state)
+
+    def totals(self) -> Totals:
+        """Return a consistent copy of the totals."""
+        with self._lock:
+            return replace(self._totals)
 
     def percentiles(self, wanted: Iterable[float]) -> dict[str, float]:
         """Nearest-rank percentiles of the recent latencies; 0.0 when there are none."""
