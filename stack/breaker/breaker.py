@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import os
 import time
 import weakref
@@ -10,12 +11,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from functools import wraps
+from itertools import count
 from pathlib import Path
 from threading import Lock
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, Unpack, cast
 
 from stack.breaker import shared
-from stack.breaker.config import BreakerConfig
+from stack.breaker.config import BreakerConfig, MoreOptions
 from stack.breaker.events import (
     BreakerCreated,
     CallFinished,
@@ -56,11 +58,14 @@ class CircuitBreaker:
 
     Args:
         name: the component it guards, as metrics and errors name it.
+        failure_threshold: consecutive failures that open it.
+        timeout_seconds: seconds from opening to the first probe.
+        success_threshold: successful probes that close it.
         fallback: called with the exception of a refused or failed call; what it returns is
             returned instead.
         clock: monotonic seconds.
         listeners: called with this breaker's events.
-        config: options of `BreakerConfig`.
+        options: the other options of `BreakerConfig`.
 
     Raises:
         ConfigurationError: an option is out of bounds.
@@ -69,22 +74,34 @@ class CircuitBreaker:
     def __init__(
         self,
         name: str,
-        *,
+        failure_threshold: int = 5,
+        timeout_seconds: float = 60.0,
+        success_threshold: int = 2,
         fallback: Fallback | None = None,
+        *,
         clock: Callable[[], float] = time.monotonic,
         listeners: tuple[Listener, ...] = (),
-        **config: Any,
+        **options: Unpack[MoreOptions],
     ) -> None:
         self.name = name
-        self.config = BreakerConfig(**config)
-        self._fallback = fallback
+        self.config = BreakerConfig(
+            failure_threshold=failure_threshold,
+            timeout_seconds=timeout_seconds,
+            success_threshold=success_threshold,
+            **options,
+        )
+        self.fallback = fallback
         self._clock = clock
         self._events: Broadcast[Event] = Broadcast()
         for listener in listeners:
             self._events.subscribe(listener)
         self._machine = Machine(name, self.config)
         self._judges = self.config.failure_result is not None
+        self._slow_after = self.config.slow_call_seconds or math.inf
         self._successes = self._failures = self._rejected = 0
+        # Counts successes without the lock while all is well; `_settle` takes them in.
+        self._quiet = count()
+        self._quiet_taken = 0
         self._lock = Lock()
         self._entered: ContextVar[tuple[_Call, ...]] = ContextVar("entered", default=())
         _all.add(self)
@@ -105,9 +122,7 @@ class CircuitBreaker:
             try:
                 permit = self._admit()
             except CircuitBreakerOpenError as refused:
-                if self._fallback is None:
-                    raise
-                return cast("T", self._fallback(refused))
+                return cast("T", self._instead(refused))
         started = clock()
         try:
             result = function(*args, **kwargs)
@@ -116,15 +131,21 @@ class CircuitBreaker:
                 self._failed(permit, started, error)
             else:
                 self._succeeded(permit, started)
-            if self._fallback is None:
+            if self.fallback is None:
                 raise
-            return cast("T", self._fallback(error))
+            return cast("T", self.fallback(error))
         except BaseException:
             # Cancelled or interrupted: nothing is known about the called service.
             self._abandon(permit)
             raise
         if self._judges and (failure := self._judged(result)):
             self._failed(permit, started, failure)
+            return result
+        seconds = clock() - started
+        if machine.calm and permit == machine.period and seconds <= self._slow_after:
+            next(self._quiet)
+            if broadcast.listeners or self._events.listeners:
+                self._publish(CallFinished(self.name, "success", seconds))
         else:
             self._succeeded(permit, started)
         return result
@@ -141,9 +162,9 @@ class CircuitBreaker:
             with _Call(self) as call:
                 return call.returns(await function(*args, **kwargs))
         except Exception as error:
-            if self._fallback is None:
+            if self.fallback is None:
                 raise
-            result = self._fallback(error)
+            result = self.fallback(error)
             return cast("T", await result if inspect.isawaitable(result) else result)
 
     def __call__(self, function: Callable[P, T]) -> Callable[P, T]:
@@ -155,9 +176,11 @@ class CircuitBreaker:
         if inspect.isgeneratorfunction(function):
             return cast("Callable[P, T]", self._wrap_generator(function))
 
+        call = self.call
+
         @wraps(function)
         def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
-            return self.call(function, *args, **kwargs)
+            return call(function, *args, **kwargs)
 
         return wrapper
 
@@ -205,6 +228,7 @@ class CircuitBreaker:
     def stats(self) -> BreakerStats:
         """Return a consistent copy of the counts."""
         with self._lock:
+            self._settle()
             return BreakerStats(
                 self.name,
                 self.state.value,
@@ -220,6 +244,7 @@ class CircuitBreaker:
     def reset(self) -> None:
         """Close it and forget what it counted."""
         with self._lock:
+            self._settle()
             self._successes = self._failures = self._rejected = 0
         self._change(lambda machine, _: machine.close("reset"))
 
@@ -249,6 +274,7 @@ class CircuitBreaker:
             CircuitBreakerOpenError: refused.
         """
         with self._lock:
+            self._settle()
             now = self._clock()
             permit = self._machine.admit(now)
             if permit is None:
@@ -262,10 +288,25 @@ class CircuitBreaker:
         self._publish(CallFinished(self.name, "rejected", 0.0, error))
         raise error
 
+    def _instead(self, refused: CircuitBreakerOpenError) -> Any:
+        if self.fallback is None:
+            raise refused
+        return self.fallback(refused)
+
+    def _settle(self) -> None:
+        """Take in the successes that were counted without the lock, which is held now."""
+        counted = next(self._quiet)
+        successes = counted - self._quiet_taken
+        # Reading counts too.
+        self._quiet_taken = counted + 1
+        self._successes += successes
+        self._machine.calm_successes(successes)
+
     def _succeeded(self, permit: Permit, started: float) -> None:
         machine = self._machine
         now = self._clock()
         with self._lock:
+            self._settle()
             self._successes += 1
             machine.succeeded(permit, now - started, now)
             events = machine.take_events() if machine.events else ()
@@ -276,6 +317,7 @@ class CircuitBreaker:
         machine = self._machine
         now = self._clock()
         with self._lock:
+            self._settle()
             self._failures += 1
             machine.failed(permit, now - started, now)
             events = machine.take_events()
@@ -292,6 +334,7 @@ class CircuitBreaker:
 
     def _change(self, change: Callable[[Machine, float], None]) -> None:
         with self._lock:
+            self._settle()
             change(self._machine, self._clock())
             events = self._machine.take_events()
         self._publish(*events)

@@ -5,10 +5,36 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypedDict
 
 from stack.errors import CircuitBreakerOpenError, ConfigurationError
 
 ErrorFilter = type[BaseException] | Callable[[BaseException], bool]
+
+
+class MoreOptions(TypedDict, total=False):
+    """The options of `BreakerConfig` but for the three that every breaker is asked about."""
+
+    failure_ratio: float | None
+    slow_call_seconds: float | None
+    slow_call_ratio: float | None
+    window_size: int
+    window_seconds: float | None
+    minimum_calls: int
+    backoff_multiplier: float
+    max_timeout_seconds: float
+    half_open_max_calls: int
+    record: tuple[ErrorFilter, ...]
+    ignore: tuple[ErrorFilter, ...]
+    failure_result: Callable[[object], bool] | None
+
+
+class BreakerOptions(MoreOptions, total=False):
+    """All options of `BreakerConfig`."""
+
+    failure_threshold: int
+    timeout_seconds: float
+    success_threshold: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,34 +3,40 @@
 from __future__ import annotations
 
 import os
-from threading import Lock
-from typing import Any
+from threading import RLock
+from typing import Unpack
 
-from stack.breaker.breaker import BreakerStats, CircuitBreaker
-from stack.breaker.config import BreakerConfig
+from stack.breaker.breaker import BreakerStats, CircuitBreaker, Fallback
+from stack.breaker.config import BreakerConfig, BreakerOptions
 from stack.errors import CircuitBreakerConfigError
 
 _breakers: dict[str, CircuitBreaker] = {}
-_lock = Lock()
+# A listener that is told of a new breaker may ask for another one.
+_lock = RLock()
 
 
-def get_circuit_breaker(name: str, **config: Any) -> CircuitBreaker:
-    """Return the breaker of that name, made with `config` the first time. Thread-safe.
+def get_circuit_breaker(
+    name: str, *, fallback: Fallback | None = None, **config: Unpack[BreakerOptions]
+) -> CircuitBreaker:
+    """Return the breaker of that name, made the first time. Thread-safe.
 
     Args:
         name: the component it guards.
+        fallback: as of `CircuitBreaker`; None means: whatever it was made with.
         config: options of `BreakerConfig`; none means: whatever it was made with.
 
     Raises:
-        CircuitBreakerConfigError: it exists with another configuration.
+        CircuitBreakerConfigError: it exists with another configuration or fallback.
         ConfigurationError: an option is out of bounds.
     """
     with _lock:
         existing = _breakers.get(name)
         if existing is None:
-            existing = _breakers[name] = CircuitBreaker(name, **config)
+            existing = _breakers[name] = CircuitBreaker(name, fallback=fallback, **config)
         elif config and existing.config != BreakerConfig(**config):
             raise CircuitBreakerConfigError(name, existing.config, BreakerConfig(**config))
+        elif fallback is not None and existing.fallback != fallback:
+            raise CircuitBreakerConfigError(name, existing.fallback, fallback)
         return existing
 
 
@@ -47,7 +53,7 @@ def get_all_circuit_breaker_stats() -> dict[str, BreakerStats]:
 
 def _renew_after_fork() -> None:
     global _lock  # noqa: PLW0603
-    _lock = Lock()
+    _lock = RLock()
 
 
 os.register_at_fork(after_in_child=_renew_after_fork)

@@ -10,7 +10,7 @@ import math
 import random
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Protocol
+from typing import ClassVar
 
 from stack.breaker.config import BreakerConfig
 from stack.breaker.events import StateChanged
@@ -32,29 +32,33 @@ class CircuitState(StrEnum):
 Permit = int
 
 
-class State(Protocol):
-    """What every state can do."""
+class State:
+    """What every state can do; here as a state that lets no call pass and learns from none."""
 
-    name: CircuitState
+    name: ClassVar[CircuitState]
 
     def admit(self, machine: Machine, now: float) -> bool:
         """Tell whether a call may be made now."""
-        ...
+        return False
 
     def succeeded(self, machine: Machine, seconds: float, now: float) -> None:
         """Take the success of a call that began in this state and took so long."""
-        ...
 
     def failed(self, machine: Machine, seconds: float, now: float) -> None:
         """Take the failure of a call that began in this state and took so long."""
-        ...
 
     def abandoned(self) -> None:
         """Take note that a call ended without a result."""
-        ...
+
+    def calm(self) -> bool:
+        """Tell whether a quick success would change nothing but counts."""
+        return False
+
+    def calm_successes(self, count: int) -> None:
+        """Take as many quick successes of calm times."""
 
 
-class _Closed:
+class _Closed(State):
     """Every call passes; failures are watched."""
 
     name = CircuitState.CLOSED
@@ -63,6 +67,8 @@ class _Closed:
         self._consecutive = 0
         self._slow_after = config.slow_call_seconds or math.inf
         self._window = _window(config)
+        # Whether the time of a quick success matters.
+        self._timeless = not isinstance(self._window, TimeWindow)
 
     def admit(self, machine: Machine, now: float) -> bool:
         return True
@@ -76,14 +82,19 @@ class _Closed:
             if slow:
                 self._open_if_reason(machine, now)
 
+    def calm(self) -> bool:
+        # Asked after a success or at the beginning: no failure waits to be followed by another.
+        return self._timeless
+
+    def calm_successes(self, count: int) -> None:
+        if isinstance(self._window, CountWindow):
+            self._window.record_successes(count)
+
     def failed(self, machine: Machine, seconds: float, now: float) -> None:
         self._consecutive += 1
         if self._window is not None:
             self._window.record(now, FAILED | (SLOW if seconds > self._slow_after else 0))
         self._open_if_reason(machine, now)
-
-    def abandoned(self) -> None:
-        return
 
     def _open_if_reason(self, machine: Machine, now: float) -> None:
         reason = self._reason_to_open(machine.config)
@@ -113,7 +124,7 @@ def _window(config: BreakerConfig) -> Window | None:
     return CountWindow(config.window_size)
 
 
-class _Open:
+class _Open(State):
     """No call passes before the wait is over."""
 
     name = CircuitState.OPEN
@@ -127,17 +138,8 @@ class _Open:
         machine.half_open(now, "wait is over")
         return machine.state.admit(machine, now)
 
-    def succeeded(self, machine: Machine, seconds: float, now: float) -> None:
-        return
 
-    def failed(self, machine: Machine, seconds: float, now: float) -> None:
-        return
-
-    def abandoned(self) -> None:
-        return
-
-
-class _HalfOpen:
+class _HalfOpen(State):
     """A few probes pass; they decide."""
 
     name = CircuitState.HALF_OPEN
@@ -166,7 +168,7 @@ class _HalfOpen:
         self._free += 1
 
 
-class _Watching:
+class _Watching(State):
     """Another worker probes; no call passes here before its result or the end of its time."""
 
     name = CircuitState.HALF_OPEN
@@ -179,15 +181,6 @@ class _Watching:
             return False
         machine.half_open(now, "the probing worker said nothing")
         return machine.state.admit(machine, now)
-
-    def succeeded(self, machine: Machine, seconds: float, now: float) -> None:
-        return
-
-    def failed(self, machine: Machine, seconds: float, now: float) -> None:
-        return
-
-    def abandoned(self) -> None:
-        return
 
 
 # As numbers in the shared table; a fresh slot is zero.
@@ -214,6 +207,8 @@ class Machine:
         self._draw = draw
         # Whether a call may pass without asking: read by calls without a lock.
         self.passes = True
+        # Whether a quick success changes nothing but counts: read by calls without a lock.
+        self.calm = self.state.calm()
         self.period = 0
         self._openings = 0
         self.events: list[StateChanged] = []
@@ -242,12 +237,19 @@ class Machine:
             self.follow()
         if permit == self.period:
             self.state.succeeded(self, seconds, now)
+            self.calm = self.state.calm()
+
+    def calm_successes(self, count: int) -> None:
+        """Take quick successes that were made while it was `calm`."""
+        if count:
+            self.state.calm_successes(count)
 
     def failed(self, permit: Permit, seconds: float, now: float) -> None:
         """Take a call's failure; one from before the last transition changes no state."""
         if self.link is not None:
             self.follow()
         if permit == self.period:
+            self.calm = False
             self.state.failed(self, seconds, now)
 
     def abandon(self, permit: Permit) -> None:
@@ -326,10 +328,11 @@ class Machine:
     def _enter(self, to: State, reason: str, *, followed: bool) -> None:
         was = self.state.name
         # In this order a call that reads period, then passes, never has leave for a later period.
-        self.passes = False
+        self.passes = self.calm = False
         self.state = to
         self.period += 1
         self.passes = to.name is CircuitState.CLOSED
+        self.calm = to.calm()
         if was is not to.name:
             self.events.append(StateChanged(self._name, was.value, to.name.value, reason, followed))
 

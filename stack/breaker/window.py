@@ -47,6 +47,26 @@ class CountWindow:
             at, self._full = 0, True
         self._next = at
 
+    def record_successes(self, count: int) -> None:
+        """Add as many quick successes at once; O(size) however many they are."""
+        full = self._full or self._next + count >= self._size
+        at = self._next
+        self._next = (at + count) % self._size
+        self._full = full
+        left = min(count, self._size)
+        while left:
+            end = min(at + left, self._size)
+            self._clear(at, end)
+            left -= end - at
+            at = 0
+
+    def _clear(self, start: int, end: int) -> None:
+        old = self._calls[start:end]
+        both = old.count(FAILED | SLOW)
+        self.failed -= old.count(FAILED) + both
+        self.slow -= old.count(SLOW) + both
+        self._calls[start:end] = bytes(end - start)
+
     def __len__(self) -> int:
         return self._size if self._full else self._next
 

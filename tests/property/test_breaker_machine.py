@@ -1,43 +1,105 @@
 """The breaker against a reference that is written as plainly as its description."""
 
-from contextlib import suppress
+from collections import deque
+from dataclasses import dataclass
+from queue import SimpleQueue
+from threading import Event, Thread
+from typing import ClassVar
 
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from stack.breaker import CircuitBreaker
-from stack.breaker.state import Permit
+from stack.breaker.config import MoreOptions
+from stack.breaker.window import FAILED, SLOW, CountWindow
 from stack.errors import CircuitBreakerOpenError
 
 THRESHOLD, WAIT, PROBES, CLOSES_AFTER = 3, 10.0, 2, 2
+SLOW_AFTER, WINDOW, MINIMUM, RATIO = 3.0, 4, 3, 0.5
+
+
+class CancelledInTestError(BaseException):
+    """Ends a call as a cancellation does."""
+
+
+class Call(Thread):
+    """One call in a thread of its own, which goes on when the test says so."""
+
+    def __init__(self, breaker: CircuitBreaker) -> None:
+        super().__init__(daemon=True)
+        self._breaker = breaker
+        self._outcome: SimpleQueue[BaseException | None] = SimpleQueue()
+        self._moved = Event()
+        self.admitted = False
+        self.start()
+        assert self._moved.wait(10)
+
+    def run(self) -> None:
+        try:
+            self._breaker.call(self._guarded)
+        except (CircuitBreakerOpenError, ValueError, CancelledInTestError):
+            pass
+        finally:
+            self._moved.set()
+
+    def _guarded(self) -> None:
+        self.admitted = True
+        self._moved.set()
+        error = self._outcome.get(timeout=10)
+        if error is not None:
+            raise error
+
+    def end(self, error: BaseException | None) -> None:
+        self._outcome.put(error)
+        self.join(10)
+        assert not self.is_alive()
+
+
+@dataclass
+class UnderWay:
+    """What the reference knows of a call."""
+
+    call: Call
+    period: int
+    began: float
 
 
 class BreakerAgainstReference(RuleBasedStateMachine):
-    """Calls begin and end in any order, as those of many threads do."""
+    """Calls begin and end in any order, each on its own thread."""
+
+    threshold = THRESHOLD
+    options: ClassVar[MoreOptions] = {"half_open_max_calls": PROBES}
 
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
         self.breaker = CircuitBreaker(
             "model",
-            failure_threshold=THRESHOLD,
-            timeout_seconds=WAIT,
-            success_threshold=CLOSES_AFTER,
-            half_open_max_calls=PROBES,
+            self.threshold,
+            WAIT,
+            CLOSES_AFTER,
             clock=lambda: self.now,
+            **self.options,
         )
         self.state = "closed"
         self.period = 0
-        self.failures = self.probing = self.successes = 0
         self.opened_at = 0.0
-        self.admitted = self.finished = self.rejected = 0
-        self.under_way: list[tuple[Permit, int]] = []
+        self.finished = self.rejected = 0
+        self.under_way: list[UnderWay] = []
+        self.forget()
+
+    def forget(self) -> None:
+        self.failures = self.probing = self.successes = 0
+        self.recent: deque[tuple[bool, bool]] = deque(maxlen=WINDOW)
 
     def move(self, state: str) -> None:
         self.state, self.period = state, self.period + 1
-        self.failures = self.probing = self.successes = 0
         self.opened_at = self.now
+        self.forget()
+
+    def has_reason_to_open(self) -> bool:
+        return self.failures >= THRESHOLD
 
     @rule(seconds=st.sampled_from([0.5, 4.0, 10.0]))
     def time_passes(self, seconds: float) -> None:
@@ -48,32 +110,28 @@ class BreakerAgainstReference(RuleBasedStateMachine):
         if self.state == "open" and self.now >= self.opened_at + WAIT:
             self.move("half_open")
         allowed = self.state == "closed" or (self.state == "half_open" and self.probing < PROBES)
-        permit = None
-        with suppress(CircuitBreakerOpenError):
-            permit = self.breaker._admit()
-        assert (permit is not None) == allowed
-        if permit is None:
-            self.rejected += 1
-        else:
+        call = Call(self.breaker)
+        assert call.admitted == allowed
+        if allowed:
             self.probing += self.state == "half_open"
-            self.admitted += 1
-            self.under_way.append((permit, self.period))
+            self.under_way.append(UnderWay(call, self.period, self.now))
+        else:
+            self.rejected += 1
 
     @precondition(lambda self: self.under_way)
     @rule(data=st.data(), failed=st.booleans())
     def call_ends(self, data: st.DataObject, failed: bool) -> None:
-        permit, period = self.take(data)
-        if failed:
-            self.breaker._failed(permit, self.now, ValueError())
-        else:
-            self.breaker._succeeded(permit, self.now)
+        ended = self.take(data)
+        ended.call.end(ValueError() if failed else None)
         self.finished += 1
-        if period != self.period:
+        if ended.period != self.period:
             return
         self.probing -= self.state == "half_open"
         if self.state == "closed":
             self.failures = self.failures + 1 if failed else 0
-            if self.failures >= THRESHOLD:
+            slow = self.now - ended.began > SLOW_AFTER
+            self.recent.append((failed, slow))
+            if (failed or slow) and self.has_reason_to_open():
                 self.move("open")
         elif self.state == "half_open":
             self.successes += not failed
@@ -85,26 +143,86 @@ class BreakerAgainstReference(RuleBasedStateMachine):
     @precondition(lambda self: self.under_way)
     @rule(data=st.data())
     def call_is_cancelled(self, data: st.DataObject) -> None:
-        permit, period = self.take(data)
-        self.breaker._abandon(permit)
-        self.admitted -= 1
-        if period == self.period and self.state == "half_open":
+        ended = self.take(data)
+        ended.call.end(CancelledInTestError())
+        if ended.period == self.period and self.state == "half_open":
             self.probing -= 1
 
-    def take(self, data: st.DataObject) -> tuple[Permit, int]:
+    @rule()
+    def is_reset(self) -> None:
+        self.breaker.reset()
+        self.move("closed")
+        self.finished = self.rejected = 0
+
+    def take(self, data: st.DataObject) -> UnderWay:
         return self.under_way.pop(data.draw(st.integers(0, len(self.under_way) - 1)))
 
     @invariant()
     def states_agree(self) -> None:
         assert self.breaker.state.value == self.state
 
-    @invariant()
+    @rule()
     def every_call_is_counted_once(self) -> None:
         stats = self.breaker.stats()
         assert stats.calls == stats.successes + stats.failures == self.finished
         assert stats.rejected == self.rejected
-        assert self.admitted == self.finished + len(self.under_way)
+
+    def teardown(self) -> None:
+        self.every_call_is_counted_once()
+        for each in self.under_way:
+            each.call.end(None)
 
 
-TestBreaker = BreakerAgainstReference.TestCase
-TestBreaker.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+class WindowAgainstReference(BreakerAgainstReference):
+    """The same with ratios of failed and slow calls in a window of the last calls."""
+
+    threshold = 10**6
+    options: ClassVar[MoreOptions] = {
+        "half_open_max_calls": PROBES,
+        "failure_ratio": RATIO,
+        "slow_call_ratio": RATIO,
+        "slow_call_seconds": SLOW_AFTER,
+        "window_size": WINDOW,
+        "minimum_calls": MINIMUM,
+    }
+
+    def has_reason_to_open(self) -> bool:
+        calls = len(self.recent)
+        failed = sum(failed for failed, _ in self.recent)
+        slow = sum(slow for _, slow in self.recent)
+        return calls >= MINIMUM and max(failed, slow) >= RATIO * calls
+
+
+class TimedWindowAgainstReference(WindowAgainstReference):
+    """The same with a window of the last seconds, here longer than any example lasts."""
+
+    options: ClassVar[MoreOptions] = {**WindowAgainstReference.options, "window_seconds": 1e9}
+
+
+@given(
+    size=st.integers(1, 8),
+    steps=st.lists(st.integers(0, 20) | st.sampled_from(["failed", "slow", "both"])),
+)
+def test_successes_taken_together_are_as_successes_taken_one_by_one(
+    size: int, steps: list[int | str]
+) -> None:
+    window = CountWindow(size)
+    reference: deque[int] = deque(maxlen=size)
+    kinds = {"failed": FAILED, "slow": SLOW, "both": FAILED | SLOW}
+    for step in steps:
+        if isinstance(step, int):
+            window.record_successes(step)
+            reference.extend([0] * step)
+        else:
+            window.record(0.0, kinds[step])
+            reference.append(kinds[step])
+        assert len(window) == len(reference)
+        assert window.failed == sum(bool(kind & FAILED) for kind in reference)
+        assert window.slow == sum(bool(kind & SLOW) for kind in reference)
+
+
+_settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestConsecutive = BreakerAgainstReference.TestCase
+TestWindow = WindowAgainstReference.TestCase
+TestTimedWindow = TimedWindowAgainstReference.TestCase
+TestConsecutive.settings = TestWindow.settings = TestTimedWindow.settings = _settings

@@ -17,7 +17,7 @@ from stack.breaker import (
     share_state,
     shared,
 )
-from stack.breaker.events import CallFinished, Event, StateChanged
+from stack.breaker.events import BreakerCreated, CallFinished, Event, StateChanged, subscribe
 from stack.errors import (
     CircuitBreakerConfigError,
     CircuitBreakerOpenError,
@@ -496,3 +496,31 @@ def test_a_fork_in_the_middle_of_a_call_does_not_block_the_child() -> None:
             os._exit(0)
     _, status = os.waitpid(pid, 0)
     assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_a_registered_breaker_keeps_its_fallback() -> None:
+    """Another fallback for the same name is an error, as another option is."""
+    breaker = get_circuit_breaker("with fallback", fallback=str)
+
+    assert get_circuit_breaker("with fallback") is breaker
+    assert get_circuit_breaker("with fallback", fallback=str) is breaker
+    with pytest.raises(CircuitBreakerConfigError, match="with fallback"):
+        get_circuit_breaker("with fallback", fallback=repr)
+
+
+def test_a_listener_may_ask_for_another_breaker() -> None:
+    """Events of the registry are published where asking it again cannot block."""
+    events: list[Event] = []
+
+    def make_another(event: Event) -> None:
+        events.append(event)
+        if event == BreakerCreated("first of two", "closed"):
+            get_circuit_breaker("second of two")
+
+    unsubscribe = subscribe(make_another)
+    try:
+        get_circuit_breaker("first of two")
+    finally:
+        unsubscribe()
+
+    assert BreakerCreated("second of two", "closed") in events
