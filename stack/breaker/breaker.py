@@ -24,7 +24,6 @@ from stack.breaker.events import (
     Event,
     Listener,
     broadcast,
-    publish,
 )
 from stack.breaker.state import CircuitState, Machine, Permit
 from stack.broadcast import Broadcast
@@ -96,7 +95,6 @@ class CircuitBreaker:
         for listener in listeners:
             self._events.subscribe(listener)
         self._machine = Machine(name, self.config)
-        self._judges = self.config.failure_result is not None
         self._slow_after = self.config.slow_call_seconds or math.inf
         self._successes = self._failures = self._rejected = 0
         # Counts successes without the lock while all is well; `_settle` takes them in.
@@ -114,41 +112,20 @@ class CircuitBreaker:
         Raises:
             CircuitBreakerOpenError: refused, and there is no fallback.
         """
-        machine, clock = self._machine, self._clock
-        # The period is read first: see `Machine.passes`.
-        permit = machine.period
-        link = machine.link
-        if not machine.passes or (link is not None and link.generation() != machine.seen):
-            try:
-                permit = self._admit()
-            except CircuitBreakerOpenError as refused:
-                return cast("T", self._instead(refused))
-        started = clock()
         try:
-            result = function(*args, **kwargs)
+            permit = self._admitted()
+            started = self._clock()
+            try:
+                result = function(*args, **kwargs)
+            except BaseException as error:
+                self._raised(permit, started, error)
+                raise
+            self._returned(permit, started, result)
+            return result
         except Exception as error:
-            if self.config.is_failure(error):
-                self._failed(permit, started, error)
-            else:
-                self._succeeded(permit, started)
             if self.fallback is None:
                 raise
             return cast("T", self.fallback(error))
-        except BaseException:
-            # Cancelled or interrupted: nothing is known about the called service.
-            self._abandon(permit)
-            raise
-        if self._judges and (failure := self._judged(result)):
-            self._failed(permit, started, failure)
-            return result
-        seconds = clock() - started
-        if machine.calm and permit == machine.period and seconds <= self._slow_after:
-            next(self._quiet)
-            if broadcast.listeners or self._events.listeners:
-                self._publish(CallFinished(self.name, "success", seconds))
-        else:
-            self._succeeded(permit, started)
-        return result
 
     async def acall(
         self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
@@ -159,13 +136,20 @@ class CircuitBreaker:
             CircuitBreakerOpenError: refused, and there is no fallback.
         """
         try:
-            with _Call(self) as call:
-                return call.returns(await function(*args, **kwargs))
+            permit = self._admitted()
+            started = self._clock()
+            try:
+                result = await function(*args, **kwargs)
+            except BaseException as error:
+                self._raised(permit, started, error)
+                raise
+            self._returned(permit, started, result)
+            return result
         except Exception as error:
             if self.fallback is None:
                 raise
-            result = self.fallback(error)
-            return cast("T", await result if inspect.isawaitable(result) else result)
+            instead = self.fallback(error)
+            return cast("T", await instead if inspect.isawaitable(instead) else instead)
 
     def __call__(self, function: Callable[P, T]) -> Callable[P, T]:
         """Decorate a function, coroutine function, generator or async generator."""
@@ -267,6 +251,43 @@ class CircuitBreaker:
         if link is not None:
             self._machine.share(link)
 
+    def _admitted(self) -> Permit:
+        """Get leave for one call, without the lock while it is closed.
+
+        Raises:
+            CircuitBreakerOpenError: refused.
+        """
+        machine = self._machine
+        # The period is read first: see `Machine.passes`.
+        permit = machine.period
+        link = machine.link
+        if machine.passes and (link is None or link.generation() == machine.seen):
+            return permit
+        return self._admit()
+
+    def _returned(self, permit: Permit, started: float, result: object) -> None:
+        """Take what a call returned, without the lock while all is well."""
+        machine = self._machine
+        seconds = self._clock() - started
+        if machine.calm and permit == machine.period and seconds <= self._slow_after:
+            next(self._quiet)
+            if broadcast.listeners or self._events.listeners:
+                self._publish(CallFinished(self.name, "success", seconds))
+        elif failure := self._judged(result):
+            self._failed(permit, started, failure)
+        else:
+            self._succeeded(permit, started)
+
+    def _raised(self, permit: Permit, started: float, error: BaseException) -> None:
+        """Take what a call raised."""
+        if not isinstance(error, Exception):
+            # Cancelled or interrupted: nothing is known about the called service.
+            self._abandon(permit)
+        elif self.config.is_failure(error):
+            self._failed(permit, started, error)
+        else:
+            self._succeeded(permit, started)
+
     def _admit(self) -> Permit:
         """Get leave for one call.
 
@@ -287,11 +308,6 @@ class CircuitBreaker:
         error = CircuitBreakerOpenError(self.name, self.state.value, wait)
         self._publish(CallFinished(self.name, "rejected", 0.0, error))
         raise error
-
-    def _instead(self, refused: CircuitBreakerOpenError) -> Any:
-        if self.fallback is None:
-            raise refused
-        return self.fallback(refused)
 
     def _settle(self) -> None:
         """Take in the successes that were counted without the lock, which is held now."""
@@ -341,12 +357,15 @@ class CircuitBreaker:
 
     def _publish(self, *events: Event) -> None:
         for event in events:
-            publish(event, self._events)
+            self._events.publish(event)
+            broadcast.publish(event)
 
     def _wrap_coroutine(self, function: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
+        call = self.acall
+
         @wraps(function)
         async def wrapper(*args: Any, **kwargs: Any) -> Any:
-            return await self.acall(function, *args, **kwargs)
+            return await call(function, *args, **kwargs)
 
         return wrapper
 
@@ -370,36 +389,22 @@ class CircuitBreaker:
 
 
 class _Call:
-    """One guarded call that is no function call: from leave to result."""
+    """One guarded block: from leave to result."""
 
-    __slots__ = ("_breaker", "_error", "_permit", "_started")
+    __slots__ = ("_breaker", "_permit", "_started")
 
     def __init__(self, breaker: CircuitBreaker) -> None:
         self._breaker = breaker
-        self._error: BaseException | None = None
 
-    def __enter__(self) -> _Call:
-        self._permit = self._breaker._admit()
+    def __enter__(self) -> None:
+        self._permit = self._breaker._admitted()
         self._started = self._breaker._clock()
-        return self
-
-    def returns(self, value: T) -> T:
-        """Take what the call returned, which may count as a failure."""
-        self._error = self._breaker._judged(value)
-        return value
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        breaker = self._breaker
-        if error is not None and not isinstance(error, Exception):
-            # Cancelled or interrupted: nothing is known about the called service.
-            breaker._abandon(self._permit)
-            return
-        if error is not None and breaker.config.is_failure(error):
-            self._error = error
-        if self._error is None:
-            breaker._succeeded(self._permit, self._started)
+        if error is None:
+            self._breaker._succeeded(self._permit, self._started)
         else:
-            breaker._failed(self._permit, self._started, self._error)
+            self._breaker._raised(self._permit, self._started, error)
 
 
 class FailureResultError(Exception):

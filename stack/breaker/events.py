@@ -43,9 +43,3 @@ Listener = Callable[[Event], None]
 # Every breaker's events; a listener must be quick, and may be called on any thread.
 broadcast: Broadcast[Event] = Broadcast()
 subscribe = broadcast.subscribe
-
-
-def publish(event: Event, own: Broadcast[Event]) -> None:
-    """Tell the breaker's own listeners, then all others."""
-    own.publish(event)
-    broadcast.publish(event)

@@ -67,8 +67,8 @@ class _Closed(State):
         self._consecutive = 0
         self._slow_after = config.slow_call_seconds or math.inf
         self._window = _window(config)
-        # Whether the time of a quick success matters.
-        self._timeless = not isinstance(self._window, TimeWindow)
+        # Whether a quick success is one whenever it was made and whatever it returned.
+        self._calm = config.failure_result is None and not isinstance(self._window, TimeWindow)
 
     def admit(self, machine: Machine, now: float) -> bool:
         return True
@@ -84,7 +84,7 @@ class _Closed(State):
 
     def calm(self) -> bool:
         # Asked after a success or at the beginning: no failure waits to be followed by another.
-        return self._timeless
+        return self._calm
 
     def calm_successes(self, count: int) -> None:
         if isinstance(self._window, CountWindow):

@@ -1,56 +1,66 @@
 """Series of fixed labels, recorded without prometheus_client's checks of every single value.
 
-What is recorded here is checked before or right by construction; the same numbers come out.
+What is recorded here is checked before or right by construction; the same numbers come out. Their
+one writer holds a lock of its own, so that prometheus_client's, one for each number, can be left
+alone; numbers that are shared between processes take that of their store.
 """
 
 from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from prometheus_client import Counter, Histogram
 from prometheus_client.samples import Exemplar
+from prometheus_client.values import MutexValue
 
-
-class BoundCounter:
-    """Counts by one. Thread-safe.
-
-    Args:
-        counter: one with its labels given.
-    """
-
-    __slots__ = ("_value",)
-
-    def __init__(self, counter: Counter) -> None:
-        self._value = counter._value
-
-    def inc(self) -> None:
-        """Count one."""
-        self._value.inc(1.0)
+Add = Callable[[float], None]
 
 
 class BoundHistogram:
-    """Observes amounts. Thread-safe.
+    """Observes amounts; the caller keeps other threads out.
 
     Args:
-        histogram: one with its labels given.
+        histogram: one with its labels given, and written by nobody else.
     """
 
-    __slots__ = ("_bounds", "_buckets", "_sum")
+    __slots__ = ("_add_to", "_add_to_sum", "_bounds", "_buckets")
 
     def __init__(self, histogram: Histogram) -> None:
         self._bounds = histogram._upper_bounds
         self._buckets = histogram._buckets
-        self._sum = histogram._sum
+        self._add_to = [_adder(bucket) for bucket in histogram._buckets]
+        self._add_to_sum = _adder(histogram._sum)
 
     def observe(self, amount: float, labels: Mapping[str, str] | None) -> None:
         """Count an amount, which is no NaN; `labels` make an exemplar of it.
 
         The labels' names and values have at most 128 characters together, as OpenMetrics asks.
         """
-        self._sum.inc(amount)
-        bucket = self._buckets[bisect_left(self._bounds, amount)]
-        bucket.inc(1.0)
+        self._add_to_sum(amount)
+        at = bisect_left(self._bounds, amount)
+        self._add_to[at](1.0)
         if labels is not None:
-            bucket.set_exemplar(Exemplar(dict(labels), amount, time.time()))
+            self._buckets[at].set_exemplar(Exemplar(dict(labels), amount, time.time()))
+
+
+def bound_counter(counter: Counter) -> Add:
+    """Return what adds to a counter; the caller keeps other threads out.
+
+    Args:
+        counter: one with its labels given, and written by nobody else.
+    """
+    return _adder(counter._value)
+
+
+def _adder(value: Any) -> Add:
+    if type(value) is not MutexValue:
+        add: Add = value.inc
+        return add
+
+    def add_alone(amount: float) -> None:
+        value._value += amount
+
+    return add_alone

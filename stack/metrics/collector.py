@@ -11,8 +11,9 @@ from enum import Enum
 from threading import Lock
 from typing import TypedDict
 
-from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client import REGISTRY, CollectorRegistry
 
+from stack.metrics import exposition
 from stack.metrics.component import STATES, Component, ComponentSeries, Totals
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
@@ -168,7 +169,7 @@ class PrometheusMetricsCollector:
 
     def export_prometheus_format(self) -> str:
         """Return the registry as Prometheus exposition text."""
-        return generate_latest(self._registry).decode("utf-8")
+        return exposition.text(self._registry).decode("utf-8")
 
     def get_components(self) -> list[str]:
         """Name the components that have been recorded, in order of the alphabet."""

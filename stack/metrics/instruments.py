@@ -49,7 +49,10 @@ _BUILD = Gauge(
 
 def exemplar() -> dict[str, str] | None:
     """Name the current sampled span as an exemplar's labels; None outside of one."""
-    context = trace.get_current_span().get_span_context()
+    span = trace.get_current_span()
+    if span is trace.INVALID_SPAN:
+        return None
+    context = span.get_span_context()
     if not (context.is_valid and context.trace_flags.sampled):
         return None
     return {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}

@@ -11,6 +11,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 
 from stack.tracing import joining
+from stack.tracing.attributes import clean_all
 from stack.tracing.jaeger_json import traces_of
 from stack.tracing.ring import TraceRing, as_jaeger
 from stack.tracing.span import EventType, Span
@@ -44,10 +45,7 @@ class OTelTracer:
             parent: the current span when not given.
         """
         context = trace.set_span_in_context(parent.otel) if parent is not None else None
-        span = Span(self._tracer.start_span(str(name), context))
-        for key, value in (attributes or {}).items():
-            span.set_attribute(key, value)
-        return span
+        return Span(self._tracer.start_span(str(name), context, attributes=clean_all(attributes)))
 
     @contextmanager
     def span_context(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 from prometheus_client import REGISTRY, CollectorRegistry
-from prometheus_client.exposition import choose_encoder
 
 from stack.metrics import multiprocess
+from stack.metrics.exposition import negotiate
 from stack.web.token import refusal
 
 
@@ -23,7 +23,7 @@ def metrics_endpoint(token: str | None) -> Blueprint:
         refused = refusal(request, token)
         if refused is not None:
             return refused
-        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        encode, content_type = negotiate(request.headers.get("Accept", ""))
         return Response(encode(_registry()), content_type=content_type)
 
     return endpoint
