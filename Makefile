@@ -33,6 +33,9 @@ logs: $(VENV)/.ops ## Follow one log: SERVICE=gateway (or prometheus, inbox, …
 test: lint ## Run every check: lint, types, unit, property, rules, integration
 	@$(BIN)/pytest $(ARGS)
 
+bench: $(VENV)/.dev ## Measure the hot paths beside their peers: 3 minutes (NAME=breaker_call for one)
+	@$(BIN)/python -m benchmarks $(NAME) $(if $(NAME),,--out benchmarks)
+
 lint: $(VENV)/.dev ## Check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -74,4 +77,4 @@ define install
 	touch $(VENV)/.$(1)
 endef
 
-.PHONY: up down load status logs test lint format lock clean help
+.PHONY: up down load status logs test bench lint format lock clean help

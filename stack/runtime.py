@@ -98,8 +98,10 @@ def kept_traces() -> list[dict[str, Any]]:
 
 
 def _start(runtime: Runtime) -> None:
-    logs.configure(runtime.service, runtime.settings.log_level)
+    settings = runtime.settings
+    logs.configure(runtime.service, settings.log_level, settings.log_max_repeats)
     log_events.subscribe(get_prometheus_collector().record_log_entry)
+    log_events.subscribe_held(instruments.record_held_line)
     tracing_events.subscribe(instruments.record_spans)
     for pillar in (metrics_on_breaker, tracing_on_breaker, logs_on_breaker):
         breaker_events.subscribe(pillar.listen)

@@ -41,7 +41,8 @@ SAMPLERS = (
 class Settings:
     """What the environment says; immutable, safe to share between threads and forks.
 
-    Sizes count spans, times are seconds, ratios lie in 0–1.
+    Sizes count spans, times are seconds, ratios lie in 0–1. `log_max_repeats` counts lines of one
+    kind in one second; 0 is no limit.
     """
 
     service_name: str = "unknown_service"
@@ -49,6 +50,7 @@ class Settings:
     resource_attributes: Mapping[str, str] = field(default_factory=dict)
 
     log_level: str = "info"
+    log_max_repeats: int = 0
     metrics_token: str | None = field(default=None, repr=False)
     faults_enabled: bool = False
     faults_token: str | None = field(default=None, repr=False)
@@ -84,6 +86,7 @@ class Settings:
             or resource.get("service.version", "0.0.0"),
             resource_attributes=resource,
             log_level=read(env, "STACK_LOG_LEVEL", choice(*LOG_LEVELS), "info"),
+            log_max_repeats=read(env, "STACK_LOG_MAX_REPEATS", integer(0, 1_000_000), 0),
             metrics_token=read(env, "STACK_METRICS_TOKEN_FILE", secret, "") or None,
             faults_enabled=read(env, "STACK_FAULTS", switch, False),
             faults_token=read(env, "STACK_FAULTS_TOKEN_FILE", secret, "") or None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 MAX_TEXT = 8192
@@ -26,8 +27,18 @@ def clean(value: Any, depth: int = 0) -> Any:
 
     Keys that look like secrets keep their name and lose their value, at any depth.
     """
-    if value is None or isinstance(value, bool):
+    # What nearly every value is comes first.
+    kind = type(value)
+    if kind is str:
+        return value if len(value) <= MAX_TEXT and value.isascii() else _text(value)
+    if kind is int:
+        return value if -_MAX_INTEGER <= value <= _MAX_INTEGER else _text(_shown(value))
+    if value is None or kind is bool:
         return value
+    return _clean_rarer(value, depth)
+
+
+def _clean_rarer(value: Any, depth: int) -> Any:
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, (int, float)):
@@ -37,9 +48,10 @@ def clean(value: Any, depth: int = 0) -> Any:
     return _text(_shown(value))
 
 
-def clean_field(name: str, value: Any) -> Any:
-    """Return the value of one field, redacted if its name asks for it."""
-    return REDACTED if _SECRET.search(name) else clean(value)
+@lru_cache(maxsize=4096)
+def looks_secret(name: str) -> bool:
+    """Tell whether a value of that name must not be shown. For names that code gives: it caches."""
+    return _SECRET.search(name) is not None
 
 
 def _number(value: float) -> int | float | str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextvars import ContextVar, Token
-from types import MappingProxyType
 from typing import Any
 
-_fields: ContextVar[MappingProxyType[str, Any]] = ContextVar(
-    "stack_log_context", default=MappingProxyType({})
-)
+# A dict in here is never changed, only replaced.
+_fields: ContextVar[dict[str, Any]] = ContextVar("stack_log_context", default={})  # noqa: B039
 
 
 class LogContext:
@@ -22,10 +21,10 @@ class LogContext:
 
     def __init__(self, **fields: Any) -> None:
         self._added = fields
-        self._tokens: list[Token[MappingProxyType[str, Any]]] = []
+        self._tokens: list[Token[dict[str, Any]]] = []
 
     def __enter__(self) -> LogContext:
-        self._tokens.append(_fields.set(MappingProxyType({**_fields.get(), **self._added})))
+        self._tokens.append(_fields.set({**_fields.get(), **self._added}))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -34,7 +33,7 @@ class LogContext:
 
 def set_context(**fields: Any) -> None:
     """Add fields to every following line of this thread or task."""
-    _fields.set(MappingProxyType({**_fields.get(), **fields}))
+    _fields.set({**_fields.get(), **fields})
 
 
 def get_current_context() -> dict[str, Any]:
@@ -44,9 +43,9 @@ def get_current_context() -> dict[str, Any]:
 
 def clear_context() -> None:
     """Remove all fields."""
-    _fields.set(MappingProxyType({}))
+    _fields.set({})
 
 
-def current() -> MappingProxyType[str, Any]:
-    """Return the fields in force without a copy; they cannot be changed."""
+def current() -> Mapping[str, Any]:
+    """Return the fields in force without a copy; nobody may change them."""
     return _fields.get()

@@ -8,3 +8,8 @@ from stack.broadcast import Broadcast
 _lines: Broadcast[str, str] = Broadcast(complain=False)
 subscribe = _lines.subscribe
 publish = _lines.publish
+
+# Called with the level of a line that was counted, but not written because it repeats others.
+_held: Broadcast[str] = Broadcast(complain=False)
+subscribe_held = _held.subscribe
+publish_held = _held.publish

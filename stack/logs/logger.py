@@ -7,6 +7,7 @@ from typing import Any
 from stack.errors import ConfigurationError
 from stack.logs.output import LEVELS, output
 from stack.logs.record import build, current_exception
+from stack.logs.repeats import Repeats
 
 
 class Logger:
@@ -51,9 +52,7 @@ class Logger:
         """Write the exception being handled, with its stack and causes."""
         self.log("error", message, exc=current_exception(), **fields)
 
-    def log(
-        self, level: str, message: object, /, *, exc: BaseException | None = None, **fields: Any
-    ) -> None:
+    def log(self, level: str, message: object, /, *, exc: object = None, **fields: Any) -> None:
         """Write one line.
 
         Args:
@@ -62,6 +61,9 @@ class Logger:
             exc: the exception that the line is about.
             fields: anything; see `stack.logs.record.build` for clashes.
         """
+        error = exc if isinstance(exc, BaseException) else None
+        if exc is not None and error is None:
+            fields["extra.exc"] = exc
         # An unknown level is written rather than lost.
         if LEVELS.get(level, LEVELS["error"]) < output.threshold:
             return
@@ -71,9 +73,10 @@ class Logger:
                 logger=self.name,
                 level=level if level in LEVELS else "error",
                 message=message,
-                fields={**self._bound, **fields},
-                error=exc,
-            )
+                fields={**self._bound, **fields} if self._bound else fields,
+                error=error,
+            ),
+            message if isinstance(message, str) else type(message).__qualname__,
         )
 
 
@@ -82,10 +85,16 @@ def get_logger(name: str) -> Logger:
     return Logger(name)
 
 
-def configure(service: str, level: str) -> None:
+def configure(service: str, level: str, repeats_per_second: int = 0) -> None:
     """Name the service and the lowest level written, and take over the standard library's logging.
 
     It may be called again; the last call counts.
+
+    Args:
+        service: the service's name.
+        level: the lowest level written.
+        repeats_per_second: lines of the same logger, level and message written in one second, the
+            others being only counted; 0 for all.
 
     Raises:
         ConfigurationError: an unknown level.
@@ -96,4 +105,5 @@ def configure(service: str, level: str) -> None:
         raise ConfigurationError("level", level, f"one of {', '.join(LEVELS)}")
     output.service = service
     output.threshold = LEVELS[level.lower()]
+    output.repeats = Repeats(repeats_per_second)
     take_over(LEVELS[level.lower()])

@@ -9,6 +9,7 @@ from typing import Any
 
 from stack.logs import events
 from stack.logs.record import encode
+from stack.logs.repeats import Repeats
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 
@@ -19,10 +20,24 @@ class _Output:
     def __init__(self) -> None:
         self.service = "unknown_service"
         self.threshold = LEVELS["info"]
+        self.repeats = Repeats(0)
         self._lock = Lock()
 
-    def write(self, record: dict[str, Any]) -> None:
-        """Write one line at once; a closed or full output never reaches the caller."""
+    def write(self, record: dict[str, Any], kind: str) -> None:
+        """Write one line at once; a closed or full output never reaches the caller.
+
+        Args:
+            record: the line.
+            kind: what it has in common with lines that repeat it.
+        """
+        if self.repeats.limit:
+            held = self.repeats.passes(record["logger"], record["level"], kind)
+            if held is None:
+                events.publish(record.get("component") or self.service, record["level"])
+                events.publish_held(record["level"])
+                return
+            if held:
+                record["repeats_held_back"] = held
         line = encode(record).decode("utf-8")
         try:
             with self._lock:
@@ -36,6 +51,7 @@ class _Output:
     def renew_lock(self) -> None:
         """Replace a lock that another thread may have held at the fork."""
         self._lock = Lock()
+        self.repeats.renew_lock()
 
 
 output = _Output()

@@ -6,13 +6,14 @@ import sys
 import time
 import traceback
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import orjson
 from opentelemetry import trace
 
 from stack.logs import context
-from stack.logs.clean import clean, clean_field
+from stack.logs.clean import REDACTED, clean, looks_secret
 
 # In the order in which they are written.
 CORE = (
@@ -32,9 +33,8 @@ CORE = (
     "error_stack",
     "error_code",
 )
-# Core fields that a caller may give; the others are the library's own.
-GIVEN = frozenset({"event_type", "component", "request_id", "duration_ms", "error_code"})
-_ERROR = frozenset({"error_type", "error_message", "error_stack"})
+_CORE = frozenset(CORE)
+_ERROR = ("error_type", "error_message", "error_stack", "error_code")
 
 
 def build(
@@ -61,27 +61,50 @@ def build(
         created: Unix seconds; now when not given.
     """
     given: dict[str, Any] = {**context.current(), **fields}
-    own: dict[str, Any] = {
+    record: dict[str, Any] = {
         "timestamp": timestamp(time.time() if created is None else created),
         "level": level,
         "logger": logger,
-        "message": clean(message if isinstance(message, str) else _text(message)),
-        "service": service,
-        "component": service,
-        **_trace_ids(),
     }
+    if "event_type" in given:
+        _move(given, "event_type", record)
+    record["message"] = clean(message if isinstance(message, str) else _text(message))
+    record["service"] = record["component"] = service
+    if "component" in given:
+        _move(given, "component", record)
+    if "request_id" in given:
+        _move(given, "request_id", record)
+    _add_trace(record)
+    if "duration_ms" in given:
+        _move(given, "duration_ms", record)
     if error is not None:
-        own |= describe(error)
-    extra: dict[str, Any] = {}
+        record |= describe(error)
+    if not given.keys().isdisjoint(_ERROR):
+        # An exception speaks for itself, but for its code.
+        for name in _ERROR if error is None else ("error_code",):
+            _move(given, name, record)
     for name, value in given.items():
-        cleaned = clean_field(name, value)
-        if name in GIVEN or (name in _ERROR and error is None):
-            own[name] = cleaned
-        elif name in CORE:
-            extra[f"extra.{name}"] = cleaned
-        else:
-            extra[name] = cleaned
-    return {name: own[name] for name in CORE if own.get(name) is not None} | extra
+        record[f"extra.{name}" if name in _CORE else name] = (
+            REDACTED if looks_secret(name) else clean(value)
+        )
+    return record
+
+
+def _add_trace(record: dict[str, Any]) -> None:
+    """Add the ids that lead to the trace, inside of one."""
+    span = trace.get_current_span()
+    if span is not trace.INVALID_SPAN:
+        ids = span.get_span_context()
+        if ids.is_valid:
+            record["trace_id"] = f"{ids.trace_id:032x}"
+            record["span_id"] = f"{ids.span_id:016x}"
+
+
+def _move(given: dict[str, Any], name: str, record: dict[str, Any]) -> None:
+    """Move a core field that the caller gives into the record; None means that it does not."""
+    value = given.pop(name, None)
+    if value is not None:
+        record[name] = clean(value)
 
 
 def encode(record: dict[str, Any]) -> bytes:
@@ -97,8 +120,13 @@ def encode(record: dict[str, Any]) -> bytes:
 
 def timestamp(seconds: float) -> str:
     """Return Unix seconds as RFC 3339 in UTC, with milliseconds."""
-    millis = int((seconds % 1) * 1000)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{millis:03d}Z"
+    whole = int(seconds // 1)
+    return f"{_to_the_second(whole)}.{int((seconds - whole) * 1000):03d}Z"
+
+
+@lru_cache(maxsize=2)
+def _to_the_second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 def describe(error: BaseException) -> dict[str, Any]:
@@ -117,13 +145,6 @@ def describe(error: BaseException) -> dict[str, Any]:
 def current_exception() -> BaseException | None:
     """Return the exception being handled."""
     return sys.exc_info()[1]
-
-
-def _trace_ids() -> dict[str, str]:
-    span = trace.get_current_span().get_span_context()
-    if not span.is_valid:
-        return {}
-    return {"trace_id": f"{span.trace_id:032x}", "span_id": f"{span.span_id:016x}"}
 
 
 def _text(value: object) -> str:

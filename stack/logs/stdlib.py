@@ -26,7 +26,8 @@ class JsonHandler(logging.Handler):
                 fields={k: v for k, v in vars(record).items() if k not in _STANDARD},
                 error=error,
                 created=record.created,
-            )
+            ),
+            record.msg if isinstance(record.msg, str) else type(record.msg).__qualname__,
         )
 
 

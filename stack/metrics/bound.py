@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from prometheus_client import Counter, Histogram
@@ -34,7 +34,7 @@ class BoundHistogram:
         self._add_to = [_adder(bucket) for bucket in histogram._buckets]
         self._add_to_sum = _adder(histogram._sum)
 
-    def observe(self, amount: float, labels: Mapping[str, str] | None) -> None:
+    def observe(self, amount: float, labels: dict[str, str] | None) -> None:
         """Count an amount, which is no NaN; `labels` make an exemplar of it.
 
         The labels' names and values have at most 128 characters together, as OpenMetrics asks.
@@ -43,7 +43,7 @@ class BoundHistogram:
         at = bisect_left(self._bounds, amount)
         self._add_to[at](1.0)
         if labels is not None:
-            self._buckets[at].set_exemplar(Exemplar(dict(labels), amount, time.time()))
+            self._buckets[at].set_exemplar(Exemplar(labels, amount, time.time()))
 
 
 def bound_counter(counter: Counter) -> Add:

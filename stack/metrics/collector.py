@@ -14,6 +14,7 @@ from typing import TypedDict
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from stack.metrics import exposition
+from stack.metrics.bound import Add
 from stack.metrics.component import STATES, Component, ComponentSeries, Totals
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
@@ -72,6 +73,7 @@ class PrometheusMetricsCollector:
         self._series = ComponentSeries(self._registry)
         self._components: dict[str, Component] = {}
         self._log_sources: set[str] = set()
+        self._log_counters: dict[tuple[str, str], Add] = {}
         self._overflowed = False
         self._lock = Lock()
         _renew_after_fork(self)
@@ -117,10 +119,10 @@ class PrometheusMetricsCollector:
         Raises:
             ValueError: an unknown level.
         """
-        known = level.lower()
-        if known not in LEVELS:
-            raise ValueError(f"level={level!r} is not valid: must be one of {', '.join(LEVELS)}")
-        self._series.logs.labels(self._log_source(component), known).inc()
+        counter = self._log_counters.get((component, level))
+        if counter is None:
+            counter = self._log_counter(component, level)
+        counter(1.0)
 
     def get_latency_percentiles(
         self, component: str, percentiles: Iterable[float] = (50, 95, 99)
@@ -180,6 +182,8 @@ class PrometheusMetricsCollector:
         with self._lock:
             if self._components.pop(component, None) or component in self._log_sources:
                 self._log_sources.discard(component)
+                for level in LEVELS:
+                    self._log_counters.pop((component, level), None)
                 self._series.forget(component)
 
     def reset_all(self) -> None:
@@ -197,13 +201,17 @@ class PrometheusMetricsCollector:
                 self._components[name] = Component(name, self._series, self._max_samples)
             return self._components[name]
 
-    def _log_source(self, name: str) -> str:
-        if name in self._log_sources:
-            return name
+    def _log_counter(self, component: str, level: str) -> Add:
+        known = level.lower()
+        if known not in LEVELS:
+            raise ValueError(f"level={level!r} is not valid: must be one of {', '.join(LEVELS)}")
         with self._lock:
-            name = self._admitted(name, self._log_sources)
-            self._log_sources.add(name)
-            return name
+            source = self._admitted(component, self._log_sources)
+            self._log_sources.add(source)
+            counter: Add = self._series.logs.labels(source, known)._value.inc
+            if (source, known) == (component, level):
+                self._log_counters[component, level] = counter
+            return counter
 
     def _admitted(self, name: str, known: Iterable[str]) -> str:
         """Bound the number of series: past the limit every new name is `other`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 
-from prometheus_client import CollectorRegistry, Metric
+from prometheus_client import Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encoder, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.registry import Collector
@@ -17,7 +17,6 @@ from prometheus_client.samples import Exemplar, Sample
 from prometheus_client.utils import floatToGoString
 from prometheus_client.validation import _is_valid_legacy_labelname, _is_valid_legacy_metric_name
 
-_OPENMETRICS_1 = "application/openmetrics-text; version=1.0.0;"
 # OpenMetrics' types that the older format does not have, and what it calls them.
 _OLD_TYPES = {
     "info": "gauge",
@@ -29,10 +28,11 @@ _OLD_SUFFIXES = {"counter": "_total", "info": "_info"}
 # Samples of OpenMetrics that are families of their own in the older format.
 _OWN_FAMILIES = ("_created", "_gcount", "_gsum")
 
+Writer = Callable[[Collector], bytes]
 Labels = tuple[tuple[str, str], ...]
 
 
-def negotiate(accept: str) -> tuple[Callable[[CollectorRegistry], bytes], str]:
+def negotiate(accept: str) -> tuple[Writer, str]:
     """Choose the format that a scraper asks for.
 
     Args:
@@ -46,29 +46,46 @@ def negotiate(accept: str) -> tuple[Callable[[CollectorRegistry], bytes], str]:
     except (TypeError, ValueError):
         # A version that is no number.
         return text, CONTENT_TYPE_PLAIN_0_0_4
-    if content_type.startswith(_OPENMETRICS_1):
-        return openmetrics, content_type
+    # These write every name in another way.
+    if content_type.endswith(("escaping=dots", "escaping=values")):
+        return encode, content_type
+    if content_type.startswith("application/openmetrics-text; version=1.0.0;"):
+        return _writer(_openmetrics, encode), content_type
     if content_type.startswith("text/plain"):
-        return text, content_type
+        return _writer(_text, encode), content_type
     return encode, content_type
 
 
-def text(registry: CollectorRegistry) -> bytes:
+def text(registry: Collector) -> bytes:
     """Write Prometheus' own text format; timestamps in milliseconds, no exemplars."""
-    families = _Families(registry.collect())
-    if not families.are_plain:
-        return generate_latest(families)
+    return _writer(_text, generate_latest)(registry)
+
+
+def openmetrics(registry: Collector) -> bytes:
+    """Write OpenMetrics 1.0; timestamps in seconds, exemplars where there are any."""
+    return _writer(_openmetrics, generate_openmetrics)(registry)
+
+
+def _writer(ours: Callable[[_Families], str], theirs: Writer) -> Writer:
+    def write(registry: Collector) -> bytes:
+        families = _Families(registry.collect())
+        if not families.are_plain:
+            return theirs(families)
+        # What UTF-8 cannot hold, a lone surrogate, must not cost the scrape.
+        return ours(families).encode("utf-8", "replace")
+
+    return write
+
+
+def _text(families: _Families) -> str:
     output: list[str] = []
     for family in families.metrics:
         name, kind = family.name, family.type
-        apart = {name + suffix: suffix for suffix in _OWN_FAMILIES}
+        apart = {name + suffix for suffix in _OWN_FAMILIES}
         moved: dict[str, list[str]] = {}
-        _head(
-            output,
-            name + _OLD_SUFFIXES.get(kind, ""),
-            _OLD_TYPES.get(kind, kind),
-            _escaped_help(family),
-        )
+        documentation = family.documentation.replace("\\", r"\\").replace("\n", r"\n")
+        shown = name + _OLD_SUFFIXES.get(kind, "")
+        output.append(_head(shown, _OLD_TYPES.get(kind, kind), documentation))
         for sample in family.samples:
             line = f"{_series(sample)} {_number(sample.value)}{_milliseconds(sample)}\n"
             if sample.name in apart:
@@ -76,20 +93,14 @@ def text(registry: CollectorRegistry) -> bytes:
             else:
                 output.append(line)
         for own, lines in sorted(moved.items()):
-            _head(output, own, "gauge", _escaped_help(family))
-            output += lines
-    return "".join(output).encode("utf-8")
+            output += [_head(own, "gauge", documentation), *lines]
+    return "".join(output)
 
 
-def openmetrics(registry: CollectorRegistry) -> bytes:
-    """Write OpenMetrics 1.0; timestamps in seconds, exemplars where there are any."""
-    families = _Families(registry.collect())
-    if not families.are_plain:
-        written: bytes = generate_openmetrics(families, escaping="allow-utf-8")
-        return written
+def _openmetrics(families: _Families) -> str:
     output: list[str] = []
     for family in families.metrics:
-        _head(output, family.name, family.type, _escaped(family.documentation))
+        output.append(_head(family.name, family.type, _escaped(family.documentation)))
         if family.unit:
             output.append(f"# UNIT {family.name} {family.unit}\n")
         for sample in family.samples:
@@ -97,7 +108,7 @@ def openmetrics(registry: CollectorRegistry) -> bytes:
             seen = "" if not sample.exemplar else _exemplar(sample.exemplar)
             output.append(f"{_series(sample)} {_number(sample.value)}{stamp}{seen}\n")
     output.append("# EOF\n")
-    return "".join(output).encode("utf-8")
+    return "".join(output)
 
 
 class _Families(Collector):
@@ -124,8 +135,8 @@ def _is_plain(name: str, labels: tuple[str, ...]) -> bool:
     return _is_valid_legacy_metric_name(name) and all(map(_is_valid_legacy_labelname, labels))
 
 
-def _head(output: list[str], name: str, kind: str, documentation: str) -> None:
-    output.append(f"# HELP {name} {documentation}\n# TYPE {name} {kind}\n")
+def _head(name: str, kind: str, documentation: str) -> str:
+    return f"# HELP {name} {documentation}\n# TYPE {name} {kind}\n"
 
 
 def _series(sample: Sample) -> str:
@@ -156,7 +167,3 @@ def _exemplar(exemplar: Exemplar) -> str:
 
 def _escaped(value: str) -> str:
     return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
-
-
-def _escaped_help(family: Metric) -> str:
-    return family.documentation.replace("\\", r"\\").replace("\n", r"\n")

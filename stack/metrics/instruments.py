@@ -6,8 +6,14 @@ in Prometheus form. Every function here is thread-safe, fork-safe, and costs a f
 
 from __future__ import annotations
 
+import os
+from functools import lru_cache
+from threading import Lock
+
 from opentelemetry import trace
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram, disable_created_metrics
+
+from stack.metrics.bound import Add, BoundHistogram
 
 # The bucket boundaries, in seconds, that OpenTelemetry's HTTP conventions advise.
 DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
@@ -38,6 +44,11 @@ _RETRIES = Counter(
     "Attempts of calls that may be retried, by what came of them.",
     ("component", "outcome"),
 )
+_HELD_LINES = Counter(
+    "log_entries_suppressed_total",
+    "Log records that were counted but not written, because they repeat others.",
+    ("level",),
+)
 _SPANS = Counter("telemetry_spans_total", "Finished spans by what became of them.", ("outcome",))
 _BUILD = Gauge(
     "stack_build_info",
@@ -45,6 +56,19 @@ _BUILD = Gauge(
     ("service", "version"),
     multiprocess_mode="max",
 )
+
+
+# The series of `_SERVER_DURATION` that exist, and what keeps threads apart that write to them.
+_served: dict[tuple[str, str, int], BoundHistogram] = {}
+_lock = Lock()
+
+
+def _renew_lock() -> None:
+    global _lock  # noqa: PLW0603
+    _lock = Lock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
 
 
 def exemplar() -> dict[str, str] | None:
@@ -60,17 +84,30 @@ def exemplar() -> dict[str, str] | None:
 
 def record_server_request(method: str, route: str, status: int, seconds: float) -> None:
     """Count and time one served request; `route` is the template, never the raw path."""
-    _SERVER_DURATION.labels(method, route, str(status)).observe(seconds, exemplar())
+    series = _served.get((method, route, status))
+    if series is None:
+        series = BoundHistogram(_SERVER_DURATION.labels(method, route, str(status)))
+        with _lock:
+            series = _served.setdefault((method, route, status), series)
+    labels = exemplar()
+    with _lock:
+        series.observe(seconds, labels)
 
 
 def server_request_began(method: str) -> None:
     """Count a request as being served."""
-    _SERVER_ACTIVE.labels(method).inc()
+    _active(method)(1.0)
 
 
 def server_request_ended(method: str) -> None:
     """Count a request as no longer being served."""
-    _SERVER_ACTIVE.labels(method).dec()
+    _active(method)(-1.0)
+
+
+@lru_cache(maxsize=64)
+def _active(method: str) -> Add:
+    add: Add = _SERVER_ACTIVE.labels(method)._value.inc
+    return add
 
 
 def record_client_request(
@@ -94,6 +131,11 @@ def record_retry(component: str, outcome: str) -> None:
     _RETRIES.labels(component, outcome).inc()
 
 
+def record_held_line(level: str) -> None:
+    """Count a log line that was not written."""
+    _HELD_LINES.labels(level).inc()
+
+
 def record_spans(outcome: str, count: int) -> None:
     """Count spans; `outcome` is exported, dropped or failed."""
     _SPANS.labels(outcome).inc(count)
@@ -112,6 +154,7 @@ __all__ = [
     "exemplar",
     "publish_build",
     "record_client_request",
+    "record_held_line",
     "record_retry",
     "record_server_request",
     "record_spans",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask, g, got_request_exception, request
+from flask import Flask, got_request_exception, request
 
 from stack.runtime import setup
 from stack.web.exposition import metrics_endpoint
@@ -58,7 +58,6 @@ def instrument(
         app.register_blueprint(faults_endpoint(settings.faults_token))
         work = FaultInjector(wsgi)
     app.wsgi_app = _Middleware(work, wsgi)  # type: ignore[method-assign]
-    app.before_request(_note_route)
     got_request_exception.connect(_note_exception, app)
     return app
 
@@ -77,15 +76,8 @@ class _Middleware:
         return exchange.run(self._work, environ, start_response)
 
 
-def _note_route() -> None:
-    exchange = request.environ.get(_EXCHANGE)
-    if exchange is not None:
-        g.request_id = exchange.request_id
-        if request.url_rule is not None:
-            exchange.route = request.url_rule.rule
-
-
 def _note_exception(_app: Flask, exception: BaseException, **_: Any) -> None:
     exchange = request.environ.get(_EXCHANGE)
     if exchange is not None:
+        exchange.note_route(request.environ)
         exchange.error = exception

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextvars
+import random
 import time
-import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +55,7 @@ class Exchange:
             status: str, headers: list[tuple[str, str]], exc_info: Any = None
         ) -> Any:
             self.status = int(status[:3])
+            self.note_route(environ)
             return start(status, [*headers, ("X-Request-ID", self.request_id)], exc_info)
 
         try:
@@ -67,6 +68,12 @@ class Exchange:
     def next_chunk(self, chunks: Iterator[bytes]) -> bytes:
         """Take one chunk of the body in this request's context."""
         return self._context.run(next, chunks)
+
+    def note_route(self, environ: WSGIEnvironment) -> None:
+        """Take the route from the request that Flask keeps in the environment while it works."""
+        rule = getattr(environ.get("werkzeug.request"), "url_rule", None)
+        if rule is not None:
+            self.route = rule.rule
 
     def failed(self, error: BaseException) -> None:
         """Note the exception that the application did not handle."""
@@ -105,10 +112,11 @@ class Exchange:
     def _end_span(self) -> None:
         span = self._span
         if span.is_recording():
-            span.set_attribute("http.response.status_code", self.status)
+            end: dict[str, str | int] = {"http.response.status_code": self.status}
             if self.route != UNMATCHED:
                 span.update_name(f"{self.method} {self.route}")
-                span.set_attribute("http.route", self.route)
+                end["http.route"] = self.route
+            span.set_attributes(end)
             if self.error is not None:
                 span.record_exception(self.error)
                 span.set_attribute("error.type", type(self.error).__qualname__)
@@ -176,4 +184,5 @@ def _request_id(environ: WSGIEnvironment) -> str:
     given = str(environ.get("HTTP_X_REQUEST_ID", ""))
     if 0 < len(given) <= 128 and given.isascii() and given.replace("-", "").isalnum():
         return given
-    return uuid.uuid4().hex
+    # As the SDK makes its ids: unlikely to meet again, quick, and no secret.
+    return f"{random.getrandbits(128):032x}"

@@ -15,6 +15,8 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 import stack
 from stack import logs
 from stack.logs import events
+from stack.logs.output import output
+from stack.logs.repeats import Repeats
 from stack.logs.stdlib import JsonHandler
 
 TRACE, SPAN = 0xABC, 0xDEF
@@ -186,3 +188,50 @@ def test_lines_are_read_back_and_filtered(tmp_path: Path) -> None:
     assert len(records) == 2
     assert stack.filter_logs(records, level="ERROR") == [{"level": "error"}]
     assert len(stack.filter_logs(records, component="a")) == 1
+
+
+def test_repeated_lines_are_held_back_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    """Past the limit lines of one kind are only counted; the next one says how many were."""
+    now = [100.0]
+    output.repeats = Repeats(2, clock=lambda: now[0])
+    counted: list[str] = []
+    held: list[str] = []
+    ends = [
+        events.subscribe(lambda _, level: counted.append(level)),
+        events.subscribe_held(held.append),
+    ]
+    log = stack.get_logger("noisy")
+    for _ in range(5):
+        log.warning("disk is slow")
+    for number in range(3):
+        logging.getLogger("third.party").warning("retry %d", number)
+    log.warning("something else")
+    now[0] += 1
+    log.warning("disk is slow")
+    for end in ends:
+        end()
+    written = [(line["message"], line.get("repeats_held_back")) for line in lines(capsys)]
+    assert written == [
+        ("disk is slow", None),
+        ("disk is slow", None),
+        ("retry 0", None),
+        ("retry 1", None),
+        ("something else", None),
+        ("disk is slow", 3),
+    ]
+    assert (len(counted), held) == (10, ["warning"] * 4)
+
+
+def test_kinds_of_repeated_lines_are_bounded() -> None:
+    """However many kinds there are, what is remembered of them is limited."""
+    repeats = Repeats(1)
+    for number in range(5000):
+        assert repeats.passes(f"kind {number}") == 0
+    assert len(repeats._kinds) == 1024
+
+
+def test_what_is_no_exception_is_a_field(capsys: pytest.CaptureFixture[str]) -> None:
+    """A mistake in a call to the log costs neither the line nor the caller."""
+    stack.get_logger("x").info("m", exc="text")
+    (line,) = lines(capsys)
+    assert line["extra.exc"] == "text"

@@ -69,6 +69,7 @@ def encode(cell: int, what: str) -> bytes:
     return b"%08x %s\n" % (zlib.crc32(body), body)
 
 
+@lru_cache(maxsize=65_536)
 def parse(line: bytes) -> Line | None:
     """Understand one line without its newline; None when it is damaged in any way."""
     checksum, _, body = line.partition(b" ")
