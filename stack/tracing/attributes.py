@@ -21,6 +21,16 @@ def clean(value: Any) -> AttributeValue:
     Texts, numbers, bytes and lists of one kind of them stay what they are; anything else becomes
     its JSON, or its text. Texts are bounded to 8,192 characters.
     """
+    # What nearly every value is comes first.
+    kind = type(value)
+    if kind is str:
+        return _text(value)
+    if kind is int and -_MAX_INTEGER <= value <= _MAX_INTEGER:
+        return int(value)
+    return _clean_rarer(value)
+
+
+def _clean_rarer(value: Any) -> AttributeValue:
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, int) and not isinstance(value, bool):
@@ -34,7 +44,12 @@ def clean(value: Any) -> AttributeValue:
 
 def clean_all(attributes: Mapping[Any, Any] | None) -> dict[str, AttributeValue]:
     """Return attributes with clean names and values."""
-    return {_text(str(name)): clean(value) for name, value in (attributes or {}).items()}
+    if not attributes:
+        return {}
+    return {
+        name if type(name) is str and name.isascii() else _text(str(name)): clean(value)
+        for name, value in attributes.items()
+    }
 
 
 def repaired(span: ReadableSpan) -> ReadableSpan:
@@ -78,5 +93,7 @@ def _shown(value: Any) -> str:
 
 
 def _text(value: str) -> str:
+    if len(value) <= MAX_TEXT and value.isascii():
+        return value
     # A lone surrogate has no UTF-8 form.
     return value[:MAX_TEXT].encode("utf-8", "replace").decode("utf-8")
