@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
+from threading import Lock
+from typing import Any
 
 from opentelemetry.sdk.trace import ReadableSpan, Span
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
@@ -67,15 +70,44 @@ class CountingExporter(SpanExporter):
 
 
 class BoundedSpanProcessor(BatchSpanProcessor):
-    """A batch processor that counts the spans its full queue turns away."""
+    """A batch processor that counts every span it does not send. Thread-safe, fork-safe.
 
-    def on_end(self, span: ReadableSpan) -> None:
-        """Queue a finished span, or count it as dropped."""
-        queue = self._batch_processor._queue
-        if len(queue) >= self._batch_processor._max_queue_size and span.context.trace_flags.sampled:
-            events.publish("dropped", 1)
-            return
-        super().on_end(span)
+    Args:
+        exporter: where batches go.
+        shutdown_timeout: seconds that `shutdown` may take to send what is queued.
+        options: those of the SDK's batch processor.
+    """
+
+    def __init__(
+        self, exporter: SpanExporter, *, shutdown_timeout: float = 5.0, **options: Any
+    ) -> None:
+        super().__init__(exporter, **options)
+        self._shutdown_timeout = shutdown_timeout
+        self._lock = Lock()
+        os.register_at_fork(after_in_child=self._renew_lock)
 
     def on_start(self, span: Span, parent_context: object = None) -> None:
         """Spans are of interest when they end."""
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Queue a finished span that is sampled, or count it as dropped."""
+        if not span.context.trace_flags.sampled:
+            return
+        batches = self._batch_processor
+        with self._lock:
+            taken = len(batches._queue) < batches._max_queue_size and not batches._shutdown
+            if taken:
+                batches.emit(span)
+        if not taken:
+            events.publish("dropped", 1)
+
+    def shutdown(self) -> None:
+        """Send what is queued within the deadline; what is left is counted as dropped."""
+        self._batch_processor.shutdown(timeout_millis=round(self._shutdown_timeout * 1000))
+        left = len(self._batch_processor._queue)
+        self._batch_processor._queue.clear()
+        if left:
+            events.publish("dropped", left)
+
+    def _renew_lock(self) -> None:
+        self._lock = Lock()

@@ -60,7 +60,7 @@ def configure(settings: Settings, service: str, version: str) -> TracerProvider 
 
 
 def shutdown() -> None:
-    """Send what is queued and stop exporting; bounded by the exporter's timeout."""
+    """Send what is queued, for 5 seconds at most, and stop exporting."""
     if _provider is not None:
         _provider.shutdown()
 
