@@ -12,7 +12,7 @@ from pathlib import Path
 
 from prometheus_client import REGISTRY, CollectorRegistry, values
 
-from stack.metrics.multiprocess import folder
+from stack.metrics.multiprocess import folder, garbage
 from stack.metrics.multiprocess.scrape import SharedCollector
 from stack.metrics.multiprocess.store import Store
 from stack.metrics.multiprocess.value import shared_value
@@ -38,6 +38,7 @@ def install() -> None:
     if _store is None:
         _store = Store()
         values.ValueClass = partial(shared_value, _store)
+        garbage.watch()
 
 
 def installed() -> bool:
