@@ -21,7 +21,7 @@ from stack.errors import (
     ConfigurationError,
     StackError,
 )
-from stack.http import HttpClient
+from stack.http import AsyncHttpClient, HttpClient
 from stack.logs import (
     LogContext,
     LogPerformance,
@@ -42,6 +42,7 @@ from stack.settings import Settings
 from stack.web.flask import instrument
 
 __all__ = [
+    "AsyncHttpClient",
     "CallBudgetExceededError",
     "CircuitBreaker",
     "CircuitBreakerConfigError",

@@ -1,13 +1,20 @@
 """Outgoing calls are bounded, retried with care, guarded, measured and traced."""
 
+import asyncio
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import cycle
+from threading import Thread
 from typing import Any
 
 import httpx
 import pytest
+from opentelemetry import baggage
+from opentelemetry import context as otel_context
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import REGISTRY
 
 import stack
@@ -19,7 +26,7 @@ Handler = Callable[[httpx.Request], httpx.Response]
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stack.http._backoff", lambda _: 0.0)
+    monkeypatch.setattr("stack.http.retrying._backoff", lambda _: 0.0)
 
 
 def client(
@@ -178,3 +185,206 @@ def test_bad_timeouts_are_named(seconds: float) -> None:
     """There is no call without a time limit."""
     with pytest.raises(ConfigurationError, match="timeout"):
         stack.HttpClient("peer", base_url="http://peer", timeout=seconds)
+
+
+def test_retries_cannot_multiply_an_outage() -> None:
+    """In the long run a fifth of the calls is repeated, however many fail."""
+    handler, seen = answers(503)
+    peer = client(handler, retries=3)
+    for _ in range(200):
+        peer.get("/")
+    assert 200 * 1.2 <= len(seen) <= 200 * 1.2 + 10
+    none, seen = answers(503)
+    peer = client(none, retries=3, retry_ratio=0.0)
+    for _ in range(50):
+        peer.get("/")
+    assert len(seen) == 60
+
+
+class Server:
+    """A real server that answers each path as a test wants it."""
+
+    def __init__(self, answer: Callable[[BaseHTTPRequestHandler], None]) -> None:
+        self.connections: set[Any] = set()
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                server.connections.add(self.client_address)
+                with suppress(OSError):
+                    answer(self)
+
+            def log_message(self, *_: object) -> None:
+                return
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.http.server_address[1]}"
+
+    def __enter__(self) -> "Server":
+        Thread(target=self.http.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.shutdown()
+        self.http.server_close()
+
+
+def drip(handler: BaseHTTPRequestHandler) -> None:
+    """Answer at once, and never finish."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", "1000000")
+    handler.end_headers()
+    while True:
+        handler.wfile.write(b".")
+        time.sleep(0.02)
+
+
+def greet(handler: BaseHTTPRequestHandler) -> None:
+    body = handler.headers.get("baggage", "").encode()
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(body)))
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
+def test_an_answer_that_never_ends_does_not_outlive_the_budget() -> None:
+    """A limit for each read alone would let it drip for ever."""
+    with (
+        Server(drip) as server,
+        stack.HttpClient(
+            "dripping", base_url=server.url, timeout=0.3, budget=0.7, breaker=None
+        ) as peer,
+    ):
+        began = time.monotonic()
+        with pytest.raises(httpx.ReadTimeout):
+            peer.get("/")
+        assert time.monotonic() - began < 5
+
+
+def test_connections_are_used_again_and_baggage_is_sent() -> None:
+    """What the caller's caller said about the request goes on with it."""
+    with (
+        Server(greet) as server,
+        stack.HttpClient("greeting", base_url=server.url, breaker=None) as peer,
+    ):
+        token = otel_context.attach(baggage.set_baggage("tenant", "blue"))
+        try:
+            assert {peer.get("/").text for _ in range(5)} == {"tenant=blue"}
+        finally:
+            otel_context.detach(token)
+        assert len(server.connections) == 1
+
+
+def test_a_stream_is_measured_to_its_last_byte(spans: InMemorySpanExporter) -> None:
+    """The time until the headers says little about an answer that is being made up."""
+    before = _client_seconds("streamed answer")
+
+    def slowly() -> Iterator[bytes]:
+        for _ in range(3):
+            time.sleep(0.05)
+            yield b"token "
+
+    peer = stack.HttpClient(
+        "streamed answer",
+        base_url="http://peer.test",
+        breaker=None,
+        transport=httpx.MockTransport(lambda _: httpx.Response(200, content=slowly())),
+    )
+    with peer.stream("GET", "/") as response:
+        assert b"".join(response.iter_bytes()) == b"token token token "
+    assert _client_seconds("streamed answer") - before >= 0.15
+    (span,) = spans.get_finished_spans()
+    assert span.name == "GET streamed answer"
+    assert span.end_time is not None
+    assert span.start_time is not None
+    assert span.end_time - span.start_time >= 0.15e9
+
+
+def _client_seconds(peer: str) -> float:
+    labels = {
+        "peer_service": peer,
+        "http_request_method": "GET",
+        "http_response_status_code": "200",
+        "error_type": "",
+    }
+    name = "http_client_request_duration_seconds_sum"
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+def test_the_call_and_each_attempt_are_spans(spans: InMemorySpanExporter) -> None:
+    """The attempts are the call's children, and say the how-manieth they are."""
+    handler, _ = answers(503, 200)
+    client(handler).get("/secret?token=abc")
+    *attempts, call = spans.get_finished_spans()
+    assert call.name == "GET peer"
+    assert call.context is not None
+    for number, attempt in enumerate(attempts):
+        assert attempt.parent is not None
+        assert attempt.parent.span_id == call.context.span_id
+        attributes = attempt.attributes or {}
+        assert attributes.get("http.request.resend_count", 0) == number
+        assert attributes["url.full"] == "http://peer.test/secret"
+    assert [(a.attributes or {})["http.response.status_code"] for a in attempts] == [503, 200]
+
+
+def test_the_async_client_does_the_same() -> None:
+    """Retries, breaker, budget and streams, awaited."""
+    handler, seen = answers(503, 200)
+    breaker = CircuitBreaker("awaited", failure_threshold=1)
+
+    def made(handler: Handler, **options: Any) -> stack.AsyncHttpClient:
+        return stack.AsyncHttpClient(
+            "awaited",
+            base_url="http://peer.test",
+            transport=httpx.MockTransport(handler),
+            breaker=breaker,
+            **options,
+        )
+
+    async def calls() -> None:
+        async with made(handler) as peer:
+            assert (await peer.get("/")).status_code == 200
+            assert len(seen) == 2
+            async with peer.stream("GET", "/") as response:
+                assert await response.aread() == b""
+                assert response.status_code == 503
+        assert breaker.state is CircuitState.OPEN
+        async with made(handler) as peer:
+            with pytest.raises(CircuitBreakerOpenError):
+                await peer.post("/")
+        breaker.reset()
+        with pytest.raises(CallBudgetExceededError):
+            await made(handler)._attempt("GET", "/", 0, time.monotonic() - 1, {})
+
+    asyncio.run(calls())
+    assert len(seen) == 3
+
+
+def test_the_async_clients_answers_end_with_the_budget_too() -> None:
+    """An answer that drips is cut off."""
+
+    async def call(url: str) -> None:
+        async with stack.AsyncHttpClient(
+            "async dripping", base_url=url, timeout=0.3, budget=0.7, breaker=None
+        ) as peer:
+            with pytest.raises(httpx.ReadTimeout):
+                await peer.get("/")
+
+    with Server(drip) as server:
+        began = time.monotonic()
+        asyncio.run(call(server.url))
+        assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("retries", [-1, 1.5, 1000])
+def test_bad_retries_are_named(retries: Any) -> None:
+    with pytest.raises(ConfigurationError, match="retries"):
+        stack.HttpClient("peer", base_url="http://peer", retries=retries)
+
+
+@pytest.mark.parametrize("ratio", [-0.1, 1.1, float("nan")])
+def test_bad_retry_ratios_are_named(ratio: float) -> None:
+    with pytest.raises(ConfigurationError, match="retry_ratio"):
+        stack.HttpClient("peer", base_url="http://peer", retry_ratio=ratio)
