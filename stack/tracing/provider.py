@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# Before any provider: its handler in a forked child starts a pool, whose lock is renewed only
+# by a handler that was registered earlier; the child would wait for that lock for ever.
+import concurrent.futures.thread  # noqa: F401
 import logging
 import os
 import socket

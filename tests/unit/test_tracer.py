@@ -5,6 +5,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.trace import StatusCode
 
 import stack
+from stack.ops.tracestore.app import create_app
+from stack.ops.tracestore.settings import Settings
 from stack.tracing.attributes import clean
 from stack.tracing.export import CountingExporter
 from stack.tracing.joining import JoiningIdGenerator
@@ -123,6 +126,50 @@ def test_jaegers_form(tracer: OTelTracer) -> None:
     assert child["references"][0]["spanID"] == parent["spanID"]
     assert trace["processes"][child["processID"]]["serviceName"] == "tested"
     assert {"key": "n", "type": "int64", "value": 1} in parent["tags"]
+
+
+def test_what_is_exported_can_be_loaded_into_the_trace_store(
+    tracer: OTelTracer, tmp_path: Path
+) -> None:
+    """It comes out again as it went in, whatever the attributes were."""
+    attributes = {"n": 1, "ok": True, "half": 0.5, "any": {"a": [1, None]}}
+    with (
+        tracer.span_context("parent", attributes),
+        suppress(ValueError),
+        tracer.span_context("child") as span,
+    ):
+        span.add_event("retry", {"attempt": 2})
+        raise ValueError("wrong")
+    exported = json.loads(json.dumps(tracer.export_jaeger_format()))
+    store = create_app(Settings(database_path=tmp_path / "traces.db")).test_client()
+    assert store.post("/api/traces", json=exported).get_json() == {"spans": 2}
+    (trace,) = exported["data"]
+    assert store.get(f"/api/traces/{trace['traceID']}").get_json()["data"] == [trace]
+    found = store.get("/api/traces?service=tested&operation=child").get_json()["data"]
+    assert [each["traceID"] for each in found] == [trace["traceID"]]
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"traceID": "xyz"}, "data.0.spans.0.traceID"),
+        ({"startTime": "now"}, "data.0.spans.0.startTime"),
+        ({"startTime": 2**70}, "data.0.spans.0.startTime"),
+        ({"processID": "p9"}, "processID 'p9' is no process"),
+        ({"tags": [{"key": "k", "type": "map", "value": 1}]}, "data.0.spans.0.tags.0.type"),
+    ],
+)
+def test_a_file_that_is_no_jaeger_json_is_refused_by_field(
+    tracer: OTelTracer, tmp_path: Path, change: dict[str, Any], named: str
+) -> None:
+    with tracer.span_context("one"):
+        pass
+    exported = tracer.export_jaeger_format()
+    exported["data"][0]["spans"][0] |= change
+    store = create_app(Settings(database_path=tmp_path / "traces.db")).test_client()
+    answer = store.post("/api/traces", json=exported)
+    assert answer.status_code == 400
+    assert named in answer.text
 
 
 def test_a_given_trace_is_joined_and_left(tracer: OTelTracer) -> None:

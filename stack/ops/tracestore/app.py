@@ -8,10 +8,11 @@ from flask import Flask, Response, jsonify, request
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
-from prometheus_client.exposition import choose_encoder
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from stack.errors import ConfigurationError
+from stack.metrics.exposition import negotiate
+from stack.ops.tracestore import jaeger_file
 from stack.ops.tracestore.otlp import JSON, MAX_BYTES, RefusedError, decode
 from stack.ops.tracestore.pages import pages
 from stack.ops.tracestore.query import queries
@@ -95,6 +96,13 @@ def _receive(app: Flask, store: Store, metrics: _Metrics) -> None:
             answer.partial_success.error_message = "spans need a trace id and a span id"
         return _message(answer, 200)
 
+    @app.post("/api/traces")
+    def load() -> tuple[Response, int]:
+        spans = jaeger_file.read(request.get_data())
+        store.add(spans)
+        metrics.received.inc(len(spans))
+        return jsonify(spans=len(spans)), 201
+
     @app.errorhandler(RefusedError)
     def refuse(error: RefusedError) -> Response:
         metrics.requests.labels(str(error.status)).inc()
@@ -132,5 +140,5 @@ def _watch(app: Flask, metrics: _Metrics) -> None:
 
     @app.get("/metrics")
     def exposition() -> Response:
-        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        encode, content_type = negotiate(request.headers.get("Accept", ""))
         return Response(encode(metrics.registry), content_type=content_type)
