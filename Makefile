@@ -8,7 +8,7 @@ STACK = $(BIN)/stack
 
 PIP_QUIET := --quiet --disable-pip-version-check --no-input --progress-bar off
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' pyproject.toml
+	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -46,9 +46,13 @@ format: $(VENV)/.dev ## Rewrite the code in the project's style
 	@$(BIN)/ruff format .
 
 lock: $(VENV)/.dev ## Pin every dependency anew, with hashes
-	@$(COMPILE) --all-extras --group dev --group build -o requirements/dev.lock
-	@$(COMPILE) --extra services --extra ops --group build -c requirements/dev.lock -o requirements/ops.lock
-	@$(COMPILE) --extra services -c requirements/dev.lock -o requirements/services.lock
+	@$(COMPILE) pyproject.toml --all-extras --group dev --group build -o requirements/dev.lock
+	@$(COMPILE) pyproject.toml --extra services --extra ops --group build -c requirements/dev.lock -o requirements/ops.lock
+	@$(COMPILE) pyproject.toml --extra services -c requirements/dev.lock -o requirements/services.lock
+	@$(COMPILE) --group build -c requirements/dev.lock -o requirements/build.lock
+
+jaeger: $(VENV)/.ops ## Build Jaeger for local mode and images (once; needs Go; 4 minutes)
+	@$(BIN)/python -m stack.ops.jaeger
 
 clean: ## Stop the stack; delete .run/ with its data, and .venv
 	@if [ -x $(STACK) ]; then $(STACK) down; fi
@@ -77,4 +81,4 @@ define install
 	touch $(VENV)/.$(1)
 endef
 
-.PHONY: up down load status logs test bench lint format lock clean help
+.PHONY: up down load status logs test bench lint format lock jaeger clean help

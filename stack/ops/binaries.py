@@ -62,12 +62,17 @@ def find_binaries(run_dir: Path, progress: Progress) -> Binaries:
     Raises:
         OpsError: they cannot be had; the message says what was tried and what helps.
     """
-    folder = Path(os.environ.get("STACK_BIN_DIR") or run_dir / "bin").resolve()
+    folder = bin_folder(run_dir)
     found = _in_folder(folder) or _on_path()
     if found is not None:
         return found
-    with _locked(folder):
+    with locked(folder):
         return _in_folder(folder) or _fetch(folder, progress)
+
+
+def bin_folder(run_dir: Path) -> Path:
+    """Return where programs are kept: `STACK_BIN_DIR`, or else a folder in the run folder."""
+    return Path(os.environ.get("STACK_BIN_DIR") or run_dir / "bin").resolve()
 
 
 def _in_folder(folder: Path) -> Binaries | None:
@@ -139,7 +144,7 @@ def _from_debian(scratch: Path, folder: Path) -> None:
     programs = scratch / "usr" / "bin"
     for source in ("promtool", "prometheus", "amtool", "prometheus-alertmanager"):
         debian.relocate(programs / source, _SHARE)
-        _place(programs / source, folder / source.removeprefix("prometheus-"))
+        place(programs / source, folder / source.removeprefix("prometheus-"))
 
 
 def _from_archives(scratch: Path, folder: Path) -> None:
@@ -162,7 +167,7 @@ def _from_archives(scratch: Path, folder: Path) -> None:
         with tarfile.open(file) as opened:
             opened.extractall(scratch, filter="data")
         for program in (TOOLS[name], name):
-            _place(scratch / archive / program, folder / program)
+            place(scratch / archive / program, folder / program)
 
 
 def _download(address: str) -> bytes:
@@ -171,8 +176,12 @@ def _download(address: str) -> bytes:
     return answer.content
 
 
-def _place(program: Path, target: Path) -> None:
-    """Move a program to where it is looked for, at once or not at all."""
+def place(program: Path, target: Path) -> None:
+    """Move a program to where it is looked for, at once or not at all.
+
+    Raises:
+        OpsError: it is not there.
+    """
     if not program.is_file():
         raise OpsError(f"{program.name} is not in what was fetched")
     program.chmod(0o755)
@@ -180,7 +189,12 @@ def _place(program: Path, target: Path) -> None:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
+    """Make the folder, and keep other processes from fetching programs into it.
+
+    Raises:
+        OpsError: it cannot be written.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

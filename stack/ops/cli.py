@@ -17,8 +17,10 @@ import click
 from rich.console import Console
 
 from stack.errors import ConfigurationError, OpsError
-from stack.ops import local, log_files, report, run_folder, status
+from stack.ops import local, modes, report, run_folder, status
 from stack.ops.components import Plan
+from stack.ops.docker import images
+from stack.ops.docker.engine import find_engine
 from stack.ops.ports import read_ports
 
 P = ParamSpec("P")
@@ -62,10 +64,10 @@ def _command(function: Callable[P, None]) -> Callable[P, None]:
 @main.command()
 @click.option(
     "--mode",
-    type=click.Choice(["auto", "local"]),
+    type=click.Choice(["auto", "compose", "local"]),
     default="auto",
     show_default=True,
-    help="How it runs: as local processes.",
+    help="As containers or as local processes; auto: containers if their images can be had.",
 )
 @click.option(
     "--speed",
@@ -86,10 +88,12 @@ def _command(function: Callable[P, None]) -> Callable[P, None]:
 def up(run_dir: Path | None, mode: str, speed: float, load: float) -> None:
     """Start everything, wait until it is healthy, ask a first question."""
     root = run_folder.checkout()
-    plan = Plan(root, _run_dir(run_dir), read_ports(root), speed, load)
+    project = os.environ.get("COMPOSE_PROJECT_NAME") or "stack"
+    plan = Plan(root, _run_dir(run_dir), read_ports(root), speed, load, project=project)
     began = time.monotonic()
-    _out.print(f"[bold]stack up[/], {'local' if mode == 'auto' else mode} mode")
-    started = local.up(plan, lambda line: _out.print(f"  {report.plain(line)}", soft_wrap=True))
+    plan = modes.decide(plan, mode, _tell)
+    _out.print(f"[bold]stack up[/], {plan.mode} mode")
+    started = modes.up(plan, _tell)
     plan = run_folder.load(plan.run_dir) or plan
     if started:
         _out.print(report.answer(FIRST_QUESTION, local.first_answer(plan, FIRST_QUESTION)))
@@ -100,12 +104,27 @@ def up(run_dir: Path | None, mode: str, speed: float, load: float) -> None:
 
 
 @main.command()
+@click.option("--volumes", is_flag=True, help="Delete what is stored, too.")
 @click.pass_obj
 @_command
-def down(run_dir: Path | None) -> None:
+def down(run_dir: Path | None, volumes: bool) -> None:
     """Stop everything; what is stored stays."""
-    stopped = local.down(_run_dir(run_dir))
-    _out.print("stack down; data is kept" if stopped else "nothing was running")
+    stopped = modes.down(_run_dir(run_dir), volumes=volumes)
+    kept = "deleted" if volumes else "kept"
+    _out.print(f"stack down; data is {kept}" if stopped else "nothing was running")
+
+
+@main.command("images")
+@click.option("--rebuild", is_flag=True, help="Also what is there already.")
+@click.pass_obj
+@_command
+def build_images(run_dir: Path | None, rebuild: bool) -> None:
+    """Build the images that no registry is needed for, from packages."""
+    folder = _run_dir(run_dir)
+    engine = find_engine(folder)
+    images.build(run_folder.checkout(), folder, engine, _tell, anew=rebuild)
+    for name, size in images.listing(engine):
+        _out.print(f"{name:28} {size / 1e6:5.0f} MB")
 
 
 @main.command("status")
@@ -133,7 +152,7 @@ def show_status(run_dir: Path | None, as_json: bool) -> None:
 @_command
 def logs(run_dir: Path | None, name: str | None, follow: bool, lines: int) -> None:
     """Show the end of one component's log, or of all."""
-    for line in log_files.read(_run_dir(run_dir) / "logs", name, lines, follow):
+    for line in modes.logs(_run_dir(run_dir), name, lines, follow):
         click.echo(line)
 
 
@@ -160,6 +179,10 @@ def load(run_dir: Path | None, rate: float, duration: float) -> None:
         check=False,
     )
     sys.exit(ended.returncode)
+
+
+def _tell(line: str) -> None:
+    _out.print(f"  {report.plain(line)}", soft_wrap=True)
 
 
 def _run_dir(given: Path | None) -> Path:

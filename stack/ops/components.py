@@ -9,7 +9,6 @@ from pathlib import Path
 
 from stack.ops.binaries import Binaries
 from stack.ops.ports import LOCALHOST
-from stack.ops.render import retention_flags
 
 GUNICORN = (sys.executable, "-m", "gunicorn")
 
@@ -47,6 +46,9 @@ class Plan:
         ports: by variable name.
         speed: all of the alerts' and services' waiting times are divided by it.
         load: questions per second of the load generator; 0 for none.
+        mode: how it is run, as `local` processes or as containers by `compose`.
+        project: what Compose calls it.
+        jaeger: the path of Jaeger's program in local mode; empty for the embedded trace store.
     """
 
     root: Path
@@ -54,6 +56,9 @@ class Plan:
     ports: Mapping[str, int]
     speed: float = 1.0
     load: float = 1.0
+    mode: str = "local"
+    project: str = "stack"
+    jaeger: str = ""
 
     def url(self, port: str, path: str = "") -> str:
         """Return the address of a path of what has that port."""
@@ -62,6 +67,24 @@ class Plan:
     def bind(self, port: str) -> str:
         """Return host and port with a colon between."""
         return f"{LOCALHOST}:{self.ports[port]}"
+
+    @property
+    def breaker_timeout(self) -> float:
+        """Seconds from an opening of the gateway's breakers to their first probe."""
+        return max(0.5, 15 / self.speed)
+
+    @property
+    def watchdog_timeout(self) -> float:
+        """Seconds without a Watchdog after which the inbox calls the path of alerts silent."""
+        return max(10.0, 300 / self.speed)
+
+    @property
+    def resend_delay(self) -> int:
+        """Seconds after which Prometheus sends again what fires.
+
+        What was sent before Alertmanager was found, or while it was away, is soon sent again.
+        """
+        return max(1, round(15 / self.speed))
 
     @property
     def data(self) -> Path:
@@ -82,7 +105,7 @@ class Plan:
 def components(plan: Plan, binaries: Binaries) -> list[Component]:
     """List what runs, in the order in which it starts."""
     found = [
-        _trace_store(plan),
+        _jaeger(plan) if plan.jaeger else _trace_store(plan),
         *_services(plan),
         _alertmanager(plan, binaries),
         _prometheus(plan, binaries),
@@ -108,7 +131,7 @@ def _services(plan: Plan) -> list[Component]:
                 "RETRIEVAL_URL": plan.url("RETRIEVAL_PORT"),
                 "LLM_BASE_URL": plan.url("LLM_PORT"),
                 "JAEGER_URL": plan.url("JAEGER_QUERY_PORT"),
-                "BREAKER_TIMEOUT_SECONDS": f"{max(0.5, 15 / plan.speed):g}",
+                "BREAKER_TIMEOUT_SECONDS": f"{plan.breaker_timeout:g}",
             },
             "ask a question",
         ),
@@ -118,7 +141,7 @@ def _services(plan: Plan) -> list[Component]:
             {
                 "DATABASE_PATH": str(plan.data / "inbox.db"),
                 "JAEGER_URL": plan.url("JAEGER_QUERY_PORT"),
-                "WATCHDOG_TIMEOUT_SECONDS": f"{max(10.0, 300 / plan.speed):g}",
+                "WATCHDOG_TIMEOUT_SECONDS": f"{plan.watchdog_timeout:g}",
                 "WEB_CONCURRENCY": "1",
             },
             "alerts received",
@@ -146,6 +169,43 @@ def _service(plan: Plan, name: str, environment: Mapping[str, str], shows: str) 
         shows,
         common | dict(environment),
     )
+
+
+def _jaeger(plan: Plan) -> Component:
+    config = plan.root / "jaeger" / "config.yaml"
+    return Component(
+        "jaeger",
+        (plan.jaeger, f"--config=file:{config}"),
+        plan.url("JAEGER_HEALTH_PORT", "/status"),
+        plan.url("JAEGER_QUERY_PORT"),
+        "traces (Jaeger)",
+        jaeger_environment(plan),
+    )
+
+
+def jaeger_environment(plan: Plan) -> dict[str, str]:
+    """Return the variables that `jaeger/config.yaml` reads, for local mode."""
+    ports = (
+        "JAEGER_QUERY_PORT",
+        "JAEGER_METRICS_PORT",
+        "JAEGER_HEALTH_PORT",
+        "OTLP_GRPC_PORT",
+        "OTLP_HTTP_PORT",
+        "SPAN_METRICS_PORT",
+    )
+    found = {name: str(plan.ports[name]) for name in ports}
+    if plan.speed != 1:
+        found["SPANMETRICS_FLUSH_INTERVAL"] = f"{max(1, round(15 / plan.speed))}s"
+    return found | {
+        "JAEGER_LISTEN_HOST": LOCALHOST,
+        # Nobody asks it; any free port will do.
+        "JAEGER_QUERY_GRPC_PORT": "0",
+        "JAEGER_DATA_DIR": str(plan.data / "jaeger"),
+        "JAEGER_UI_CONFIG": str(plan.root / "jaeger" / "ui.json"),
+        "PROMETHEUS_URL": plan.url("PROMETHEUS_PORT"),
+        # As in its container.
+        "GOMEMLIMIT": "400MiB",
+    }
 
 
 def _trace_store(plan: Plan) -> Component:
@@ -198,9 +258,10 @@ def _prometheus(plan: Plan, binaries: Binaries) -> Component:
             f"--web.listen-address={plan.bind('PROMETHEUS_PORT')}",
             f"--web.external-url={plan.url('PROMETHEUS_PORT')}",
             "--enable-feature=exemplar-storage",
-            # What was sent before Alertmanager was found, or while it was away, is soon sent again.
-            f"--rules.alert.resend-delay={max(1, round(15 / plan.speed))}s",
-            *retention_flags(plan.root / "prometheus"),
+            f"--rules.alert.resend-delay={plan.resend_delay}s",
+            # In its file Prometheus 3.5, the release with long-term support, does not know these.
+            "--storage.tsdb.retention.time=15d",
+            "--storage.tsdb.retention.size=2GB",
         ),
         plan.url("PROMETHEUS_PORT", "/-/ready"),
         plan.url("PROMETHEUS_PORT", "/api/v1/targets"),

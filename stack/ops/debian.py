@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from stack.errors import OpsError
+from stack.ops.commands import run
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 DEFAULT_MIRROR = "http://deb.debian.org/debian"
@@ -40,7 +39,7 @@ def unpack(suite: str, packages: Sequence[str], destination: Path) -> None:
         for each in ("lists/partial", "cache/archives/partial", "packages"):
             (state / each).mkdir(parents=True)
         sources = state / "sources.list"
-        sources.write_text(f"deb [signed-by={KEYRING}] {_mirror()} {suite} main\n")
+        sources.write_text(f"deb [signed-by={KEYRING}] {mirror()} {suite} main\n")
         apt = _apt(state)
         _run([*apt, "update"], state)
         _run([*apt, "download", *packages], state / "packages")
@@ -86,27 +85,23 @@ def _apt(state: Path) -> list[str]:
     return ["apt-get", "-qq", *(part for k, v in options.items() for part in ("-o", f"{k}={v}"))]
 
 
-def _mirror() -> str:
-    """Return the mirror that this machine uses most, so that its proxies and caches work."""
+def mirror() -> str:
+    """Return the mirror that this machine uses most, so that its proxies and caches work.
+
+    Raises:
+        OpsError: apt does not say.
+    """
     listed = _run(["apt-get", "indextargets", "--format", "$(REPO_URI)"], Path())
     mirrors = [line for line in listed.split() if line.rstrip("/").endswith("/debian")]
     return max(mirrors, key=mirrors.count) if mirrors else DEFAULT_MIRROR
 
 
 def _run(command: Sequence[str], directory: Path) -> str:
-    try:
-        ended = subprocess.run(  # noqa: S603 -- fixed programs
-            command,
-            cwd=directory,
-            env={**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"},
-            capture_output=True,
-            text=True,
-            timeout=_STEP_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise OpsError(f"{command[0]} took longer than {_STEP_SECONDS} s") from None
-    if ended.returncode != 0:
-        said = [line for line in (ended.stderr or ended.stdout).splitlines() if line.strip()]
-        raise OpsError(f"{command[0]}: {said[0] if said else f'exit {ended.returncode}'}")
-    return ended.stdout
+    return run(
+        command,
+        cwd=directory,
+        env={"LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"},
+        timeout=_STEP_SECONDS,
+        # Apt names the cause first, and what follows from it after.
+        shown=slice(1),
+    )

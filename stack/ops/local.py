@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -11,8 +12,15 @@ import httpx
 from stack.errors import OpsError
 from stack.ops import run_folder
 from stack.ops.binaries import find_binaries
-from stack.ops.components import Component, Plan, components
-from stack.ops.ports import DEFAULTS, check_free
+from stack.ops.components import Component, Plan, components, jaeger_environment
+from stack.ops.jaeger import check_config, find_jaeger
+from stack.ops.ports import (
+    DEFAULTS,
+    ONLY_IN_CONTAINERS,
+    ONLY_WITH_JAEGER,
+    check_free,
+    localhost_addresses,
+)
 from stack.ops.render import render_alertmanager, render_prometheus
 from stack.ops.secrets import make_secrets
 from stack.ops.supervisor import ProcessState, Supervisor, wait_until
@@ -20,6 +28,7 @@ from stack.ops.supervisor import ProcessState, Supervisor, wait_until
 Progress = Callable[[str], None]
 
 HEALTHY_WITHIN = 90.0
+SPAN_METRICS_TARGETS = Path("targets", "spanmetrics.yaml")
 _HOSTS = {
     "GATEWAY_PORT": "gateway",
     "RETRIEVAL_PORT": "retrieval",
@@ -29,6 +38,7 @@ _HOSTS = {
     "PROMETHEUS_PORT": "prometheus",
     "ALERTMANAGER_PORT": "alertmanager",
     "JAEGER_METRICS_PORT": "jaeger",
+    "SPAN_METRICS_PORT": "jaeger",
     "JAEGER_QUERY_PORT": "jaeger",
 }
 
@@ -56,6 +66,8 @@ def up(plan: Plan, progress: Progress) -> bool:
             supervisor.stop()
         try:
             binaries = find_binaries(plan.run_dir, progress)
+            if not running:
+                plan = _with_trace_store(plan, progress)
             wanted = components(plan, binaries)
             if running and all(healthy(each) for each in wanted):
                 return False
@@ -109,15 +121,27 @@ def addresses(plan: Plan) -> dict[str, str]:
     Both forms that the files use are mapped: the network's (`gateway:8000`) and, for links that a
     person opens, this machine's (`localhost:8000`).
     """
-    found: dict[str, str] = {}
-    for variable, host in _HOSTS.items():
-        found[f"{host}:{DEFAULTS[variable]}"] = plan.bind(variable)
-        found[f"localhost:{DEFAULTS[variable]}"] = f"localhost:{plan.ports[variable]}"
-    return found
+    hosts = {
+        f"{host}:{DEFAULTS[variable]}": plan.bind(variable) for variable, host in _HOSTS.items()
+    }
+    return hosts | localhost_addresses(plan.ports)
+
+
+def _with_trace_store(plan: Plan, progress: Progress) -> Plan:
+    """Choose between Jaeger and the embedded store, and say which."""
+    found = find_jaeger(plan.run_dir)
+    if found is None:
+        progress("traces: embedded store (`make jaeger` builds Jaeger, which is used from then on)")
+        return replace(plan, jaeger="")
+    plan = replace(plan, jaeger=str(found))
+    check_config(found, plan.root / "jaeger" / "config.yaml", jaeger_environment(plan))
+    progress(f"traces: Jaeger, {found}")
+    return plan
 
 
 def _start(plan: Plan, wanted: Sequence[Component], supervisor: Supervisor) -> None:
-    check_free(plan.ports)
+    unused = ONLY_IN_CONTAINERS | (set() if plan.jaeger else ONLY_WITH_JAEGER)
+    check_free({name: port for name, port in plan.ports.items() if name not in unused})
     make_secrets(plan.secrets)
     for name in ("", "prometheus", "alertmanager"):
         (plan.data / name).mkdir(parents=True, exist_ok=True)
@@ -129,6 +153,9 @@ def _start(plan: Plan, wanted: Sequence[Component], supervisor: Supervisor) -> N
             secrets_dir=plan.secrets,
             speed=plan.speed,
         )
+    if not plan.jaeger:
+        # The embedded store counts no spans; a target that is never there would be an alert.
+        (plan.config / "prometheus" / SPAN_METRICS_TARGETS).unlink(missing_ok=True)
     run_folder.save(plan)
     supervisor.start(wanted, plan.root)
 

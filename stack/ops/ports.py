@@ -23,7 +23,15 @@ DEFAULTS: Mapping[str, int] = {
     "JAEGER_QUERY_PORT": 16686,
     "OTLP_HTTP_PORT": 4318,
     "JAEGER_METRICS_PORT": 8888,
+    "OTLP_GRPC_PORT": 4317,
+    "SPAN_METRICS_PORT": 8889,
+    "JAEGER_HEALTH_PORT": 13133,
+    "GRAFANA_PORT": 3000,
 }
+# Nothing has these in local mode.
+ONLY_IN_CONTAINERS = {"GRAFANA_PORT"}
+# Nothing has these where the embedded trace store takes Jaeger's place.
+ONLY_WITH_JAEGER = {"OTLP_GRPC_PORT", "SPAN_METRICS_PORT", "JAEGER_HEALTH_PORT"}
 LOCALHOST = "127.0.0.1"
 
 
@@ -42,6 +50,11 @@ def read_ports(root: Path, environ: Mapping[str, str] = os.environ) -> dict[str,
         if other != name:
             raise ConfigurationError(name, port, f"another port than that of {other}")
     return ports
+
+
+def localhost_addresses(ports: Mapping[str, int]) -> dict[str, str]:
+    """Map `localhost:port` as links in the components' files have it to where that is here."""
+    return {f"localhost:{DEFAULTS[name]}": f"localhost:{port}" for name, port in ports.items()}
 
 
 def check_free(ports: Mapping[str, int]) -> None:

@@ -75,24 +75,6 @@ def render_alertmanager(
     )
 
 
-def retention_flags(source: Path) -> list[str]:
-    """Return as flags the retention that `prometheus.yml` asks for.
-
-    Prometheus 3.5, the release with long-term support, does not know it in its file yet; what is
-    rendered for this machine has it taken out.
-
-    Raises:
-        OpsError: the file cannot be read.
-    """
-    path = source / "prometheus.yml"
-    try:
-        storage = yaml.safe_load(path.read_text(encoding="utf-8"))["storage"]["tsdb"]
-        retention = storage.get("retention", {})
-        return [f"--storage.tsdb.retention.{name}={value}" for name, value in retention.items()]
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise OpsError(f"{path}: {error!r}") from error
-
-
 class _Rendering:
     """One folder on its way into the run folder."""
 
@@ -136,8 +118,7 @@ class _Rendering:
     def _changed(self, value: Any, key: str) -> Any:
         """Return a copy with every text in its form for this machine."""
         if isinstance(value, dict):
-            kept = {name: each for name, each in value.items() if name != "retention"}
-            return {name: self._changed(each, name) for name, each in kept.items()}
+            return {name: self._changed(each, name) for name, each in value.items()}
         if isinstance(value, list):
             return [self._changed(each, key) for each in value]
         if not isinstance(value, str):

@@ -20,8 +20,10 @@ plain = escape
 def table(found: Sequence[Row]) -> RenderableType:
     """Show the components, one a line, with the memory of all at the end."""
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for title in ("component", "state", "pid", "memory", "address"):
-        grid.add_column(title, justify="right" if title in {"pid", "memory"} else "left")
+    measured = any(row.cpu_percent is not None for row in found)
+    titles = ["component", "state", "pid", "memory", *(["cpu"] if measured else []), "address"]
+    for title in titles:
+        grid.add_column(title, justify="right" if title in {"pid", "memory", "cpu"} else "left")
     for row in found:
         good = row.healthy and row.state == "running"
         state = "healthy" if good else f"{row.state}, not healthy"
@@ -30,10 +32,13 @@ def table(found: Sequence[Row]) -> RenderableType:
             f"[{'green' if good else 'bold red'}]{state}[/]",
             str(row.pid or "–"),
             f"{row.memory_bytes / _MEGABYTE:.0f} MB",
+            *([f"{row.cpu_percent or 0:.1f} %"] if measured else []),
             row.address,
         )
-    total = sum(row.memory_bytes for row in found) / _MEGABYTE
-    grid.add_row("[bold]together[/]", "", "", f"[bold]{total:.0f} MB[/]", "")
+    memory = sum(row.memory_bytes for row in found) / _MEGABYTE
+    cpu = sum(row.cpu_percent or 0 for row in found)
+    shares = [f"[bold]{cpu:.1f} %[/]"] if measured else []
+    grid.add_row("[bold]together[/]", "", "", f"[bold]{memory:.0f} MB[/]", *shares, "")
     return Group("", grid, "")
 
 

@@ -1,24 +1,58 @@
-"""Secrets that are made at the first start and kept in files that only their owner reads."""
+"""Secrets that are made at the first start and kept in files.
+
+`python -m stack.ops.secrets FILE...` makes the files that are missing; Compose runs it in a
+container that shares each file only with those that need it.
+"""
 
 from __future__ import annotations
 
 import os
 import secrets
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 NAMES = ("metrics_token", "faults_token")
 
 
 def make_secrets(folder: Path) -> None:
-    """Make those that are missing; existing ones stay as they are.
+    """Make those that are missing in a folder that only its owner can enter.
 
     Raises:
         OSError: the folder cannot be written.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in NAMES:
-        path = folder / name
-        if not path.exists() or not path.read_text(encoding="ascii").strip():
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                file.write(f"{secrets.token_urlsafe(32)}\n")
+        make_secret(folder / name, mode=0o600)
+
+
+def make_secret(path: Path, mode: int) -> None:
+    """Write 256 random bits, unless the file holds something already.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    if path.exists() and path.read_text(encoding="ascii").strip():
+        return
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(f"{secrets.token_urlsafe(32)}\n")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Make the files named, readable for all who share their volume.
+
+    Returns:
+        The process's exit status.
+    """
+    try:
+        for argument in arguments:
+            make_secret(Path(argument), mode=0o444)
+    except OSError as error:
+        sys.stderr.write(f"secrets: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""What runs: its state, health, memory and address."""
+"""What runs: its state, health, memory, processor and address, in either mode."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import psutil
 
 from stack.ops import run_folder
 from stack.ops.binaries import Binaries
-from stack.ops.components import Component, components
+from stack.ops.components import Component, Plan, components
+from stack.ops.docker.containers import Usage, containers, usage
+from stack.ops.docker.engine import find_engine
 from stack.ops.local import healthy
 from stack.ops.supervisor import Supervisor
 
@@ -26,6 +28,7 @@ class Row:
         healthy: whether it answers that it is ready.
         memory_bytes: resident memory of its processes; a page shared by several counts once.
         address: where a person looks at it; empty if nobody does.
+        cpu_percent: of one core, now; None where it is not measured.
     """
 
     name: str
@@ -34,17 +37,49 @@ class Row:
     healthy: bool
     memory_bytes: int
     address: str
+    cpu_percent: float | None = None
 
 
 def rows(run_dir: Path) -> list[Row]:
-    """Describe every component that was started, the supervisor last; empty when nothing runs.
+    """Describe every component that was started; empty when nothing runs.
 
     Raises:
-        OpsError: the run folder is damaged.
+        OpsError: the run folder is damaged, or the engine does not answer.
     """
-    supervisor = Supervisor(run_dir)
     plan = run_folder.load(run_dir)
-    if plan is None or not supervisor.running():
+    if plan is None:
+        return []
+    return _of_containers(plan) if plan.mode == "compose" else _of_processes(plan)
+
+
+def _of_containers(plan: Plan) -> list[Row]:
+    engine = find_engine(plan.run_dir)
+    found = containers(engine, plan.project)
+    used = usage(engine, found)
+    nothing = Usage(0, 0.0)
+    return [
+        Row(
+            each.service,
+            each.pid,
+            each.state,
+            each.healthy,
+            used.get(each.service, nothing).memory_bytes,
+            _address(plan, each.service),
+            used.get(each.service, nothing).cpu_percent,
+        )
+        for each in found
+    ]
+
+
+def _address(plan: Plan, service: str) -> str:
+    port = {"jaeger": "JAEGER_QUERY_PORT"}.get(service, f"{service.upper()}_PORT")
+    return plan.url(port) if port in plan.ports else ""
+
+
+def _of_processes(plan: Plan) -> list[Row]:
+    """Describe the components, and the supervisor last."""
+    supervisor = Supervisor(plan.run_dir)
+    if not supervisor.running():
         return []
     nowhere = Path()
     known = components(plan, Binaries(nowhere, nowhere, nowhere, nowhere))

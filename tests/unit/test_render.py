@@ -12,7 +12,7 @@ from stack.ops.components import Plan
 from stack.ops.durations import divided, divided_in_expression, seconds, shown
 from stack.ops.local import addresses
 from stack.ops.ports import DEFAULTS
-from stack.ops.render import render_alertmanager, render_prometheus, retention_flags
+from stack.ops.render import render_alertmanager, render_prometheus
 
 ROOT = Path(__file__).parents[2]
 PLAN = Plan(ROOT, Path("/run-dir"), {name: port + 10_000 for name, port in DEFAULTS.items()})
@@ -73,15 +73,6 @@ def test_what_was_rendered_before_is_gone(tmp_path: Path) -> None:
     stale.write_text("groups: []")
     rendered(tmp_path)
     assert not stale.exists()
-
-
-def test_retention_is_passed_as_flags(tmp_path: Path) -> None:
-    """The file has it in its final form, which Prometheus 3.5 does not know yet."""
-    assert retention_flags(ROOT / "prometheus") == [
-        "--storage.tsdb.retention.time=15d",
-        "--storage.tsdb.retention.size=2GB",
-    ]
-    assert "retention" not in rendered(tmp_path)
 
 
 @pytest.mark.parametrize(

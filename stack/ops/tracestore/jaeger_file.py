@@ -49,7 +49,6 @@ class Span(_Part):
 
     trace_id: TraceId = Field(alias="traceID")
     span_id: SpanId = Field(alias="spanID")
-    flags: int = 1
     operation: Text = Field(alias="operationName")
     references: list[Reference] = []
     start: Microseconds = Field(alias="startTime")

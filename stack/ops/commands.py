@@ -1,0 +1,61 @@
+"""Running other programs: what they print, or one error that says what went wrong."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from stack.errors import OpsError
+
+LAST_LINE = slice(-1, None)
+
+
+def run(
+    command: Sequence[str],
+    *,
+    stdin: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    timeout: float = 120,
+    shown: slice = LAST_LINE,
+    both: bool = False,
+) -> str:
+    """Return what a program prints on its standard output.
+
+    Args:
+        command: the program and its arguments.
+        stdin: a file that it reads; nothing if not given.
+        env: added to this process's environment.
+        cwd: where it is started.
+        timeout: seconds until it is ended.
+        shown: which of its lines the error has.
+        both: return what it prints on standard error, too.
+
+    Raises:
+        OpsError: it is not there, fails or takes too long.
+    """
+    with (stdin or Path(os.devnull)).open("rb") as source:
+        try:
+            ended = subprocess.run(  # noqa: S603 -- our own commands
+                command,
+                stdin=source,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT if both else subprocess.PIPE,
+                text=True,
+                errors="replace",
+                env={**os.environ, **(env or {})},
+                cwd=cwd,
+                timeout=timeout,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise OpsError(f"{command[0]} took longer than {timeout:g} s") from None
+        except OSError as error:
+            raise OpsError(f"{command[0]} cannot be run: {error}") from error
+    if ended.returncode != 0:
+        lines = [line for line in (ended.stderr or ended.stdout).splitlines() if line.strip()]
+        said = "\n  ".join(lines[shown]) or f"exit {ended.returncode}"
+        raise OpsError(f"{command[0]}: {said}")
+    return ended.stdout

@@ -1,0 +1,1 @@
+"""Compose mode: the engine, its images, and the stack as containers."""
