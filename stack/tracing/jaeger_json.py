@@ -23,6 +23,8 @@ from stack.tracing.jaeger_span import JaegerSpan
 Tag = dict[str, Any]
 UNKNOWN_SERVICE = "unknown_service"
 _MAX_TIME = 2**62
+# Beyond it JavaScript would round; Jaeger then writes the number as text.
+_MAX_INTEGER = 2**53 - 1
 
 
 def spans_of(request: ExportTraceServiceRequest) -> tuple[list[JaegerSpan], int]:
@@ -74,7 +76,6 @@ def _stored(
     body = {
         "traceID": trace_id,
         "spanID": span_id,
-        "flags": span.flags & 0xFF or 1,
         "operationName": span.name,
         "references": references,
         "startTime": start,
@@ -129,7 +130,8 @@ def _typed(key: str, value: AnyValue) -> Tag:
     if kind == "bool_value":
         return _tag(key, "bool", value.bool_value)
     if kind == "int_value":
-        return _tag(key, "int64", value.int_value)
+        whole = value.int_value
+        return _tag(key, "int64", whole if abs(whole) <= _MAX_INTEGER else str(whole))
     if kind == "double_value":
         number = value.double_value
         # JSON has no infinity and no NaN.
@@ -138,8 +140,12 @@ def _typed(key: str, value: AnyValue) -> Tag:
     if kind == "bytes_value":
         return _tag(key, "binary", base64.b64encode(value.bytes_value).decode())
     if kind in {"array_value", "kvlist_value"}:
-        return _tag(key, "string", json.dumps(_plain(value), ensure_ascii=False))
+        return _tag(key, "string", _compact(_plain(value)))
     return _tag(key, "string", value.string_value)
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def _plain(value: AnyValue) -> Any:
