@@ -21,7 +21,7 @@ from stack.ops import local, modes, report, run_folder, status
 from stack.ops.components import Plan
 from stack.ops.docker import images
 from stack.ops.docker.engine import find_engine
-from stack.ops.ports import read_ports
+from stack.ops.ports import read_load_rate, read_ports
 
 P = ParamSpec("P")
 
@@ -79,21 +79,20 @@ def _command(function: Callable[P, None]) -> Callable[P, None]:
 @click.option(
     "--load",
     type=click.FloatRange(0, 50),
-    default=1.0,
-    show_default=True,
-    help="Questions per second that the load generator asks; 0 for none.",
+    help="Questions per second that the load generator asks; 0 for none.  [default: LOAD_RATE]",
 )
 @click.pass_obj
 @_command
-def up(run_dir: Path | None, mode: str, speed: float, load: float) -> None:
+def up(run_dir: Path | None, mode: str, speed: float, load: float | None) -> None:
     """Start everything, wait until it is healthy, ask a first question."""
     root = run_folder.checkout()
     project = os.environ.get("COMPOSE_PROJECT_NAME") or "stack"
-    plan = Plan(root, _run_dir(run_dir), read_ports(root), speed, load, project=project)
+    rate = read_load_rate(root) if load is None else load
+    plan = Plan(root, _run_dir(run_dir), read_ports(root), speed, rate, project=project)
     began = time.monotonic()
-    plan = modes.decide(plan, mode, _tell)
-    _out.print(f"[bold]stack up[/], {plan.mode} mode")
-    started = modes.up(plan, _tell)
+    runner = modes.decide(plan, mode, _tell)
+    _out.print(f"[bold]stack up[/], {runner.plan.mode} mode")
+    started = runner.up()
     plan = run_folder.load(plan.run_dir) or plan
     if started:
         _out.print(report.answer(FIRST_QUESTION, local.first_answer(plan, FIRST_QUESTION)))

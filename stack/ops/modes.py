@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stack.errors import OpsError
@@ -15,32 +15,49 @@ from stack.ops.local import Progress
 from stack.ops.supervisor import Supervisor
 
 
-def decide(plan: Plan, wanted: str, progress: Progress) -> Plan:
-    """Return the plan with its mode: `wanted`, or for `auto` what is possible.
+@dataclass(frozen=True, slots=True)
+class Local:
+    """Starts it as local processes; as of `local.up`."""
 
-    What runs already goes on in its mode.
+    plan: Plan
+    progress: Progress
+
+    def up(self) -> bool:
+        """Start what does not run yet; False when everything ran already."""
+        return local.up(self.plan, self.progress)
+
+
+def decide(plan: Plan, wanted: str, progress: Progress) -> Compose | Local:
+    """Return what starts the plan: in the mode wanted, or for `auto` in the one that is possible.
+
+    What runs already goes on in its mode, with its own plan.
 
     Args:
         plan: all but the mode.
         wanted: auto, compose or local.
-        progress: told why, in one line.
+        progress: told why, in one line, and then what happens.
 
     Raises:
-        OpsError: another mode is wanted than what runs already.
+        OpsError: another mode is wanted than what runs already, or it is not possible.
     """
     running = running_plan(plan.run_dir)
     if running is not None and wanted not in {"auto", running.mode}:
         raise OpsError(f"the stack runs in {running.mode} mode already; `make down` stops it")
     if running is not None:
-        return running
-    if wanted != "auto":
-        return replace(plan, mode=wanted)
+        plan, wanted = running, running.mode
+    if wanted == "local":
+        return Local(replace(plan, mode="local"), progress)
     try:
-        Compose(plan, progress).choose_images()
+        compose = Compose(replace(plan, mode="compose"), progress)
+        if running is None:
+            # Looked up here, for without them there is another way.
+            _ = compose.chosen
     except OpsError as error:
+        if wanted == "compose":
+            raise
         progress(f"no containers: {error}")
-        return replace(plan, mode="local")
-    return replace(plan, mode="compose")
+        return Local(replace(plan, mode="local"), progress)
+    return compose
 
 
 def running_plan(run_dir: Path) -> Plan | None:
@@ -51,11 +68,6 @@ def running_plan(run_dir: Path) -> Plan | None:
     if plan.mode == "local":
         return plan if Supervisor(run_dir).running() else None
     return plan if Compose(plan, _silent).containers() else None
-
-
-def up(plan: Plan, progress: Progress) -> bool:
-    """Start it; as of `local.up` and `Compose.up`."""
-    return Compose(plan, progress).up() if plan.mode == "compose" else local.up(plan, progress)
 
 
 def down(run_dir: Path, *, volumes: bool = False) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from stack.environment import integer, read
+from stack.environment import integer, number, read
 from stack.errors import ConfigurationError, OpsError
 
 DEFAULTS: Mapping[str, int] = {
@@ -41,8 +41,7 @@ def read_ports(root: Path, environ: Mapping[str, str] = os.environ) -> dict[str,
     Raises:
         ConfigurationError: a variable is no port, or two have the same.
     """
-    given = {**dotenv_values(root / ".env"), **environ}
-    texts = {name: value or "" for name, value in given.items()}
+    texts = _settings(root, environ)
     ports = {name: read(texts, name, integer(1, 65_535), port) for name, port in DEFAULTS.items()}
     owners: dict[int, str] = {}
     for name, port in ports.items():
@@ -50,6 +49,20 @@ def read_ports(root: Path, environ: Mapping[str, str] = os.environ) -> dict[str,
         if other != name:
             raise ConfigurationError(name, port, f"another port than that of {other}")
     return ports
+
+
+def read_load_rate(root: Path, environ: Mapping[str, str] = os.environ) -> float:
+    """Return the questions per second that the load generator asks; 1 if nothing is said.
+
+    Raises:
+        ConfigurationError: `LOAD_RATE` is no number from 0 to 50.
+    """
+    return read(_settings(root, environ), "LOAD_RATE", number(0, 50), 1.0)
+
+
+def _settings(root: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    given = {**dotenv_values(root / ".env"), **environ}
+    return {name: value or "" for name, value in given.items()}
 
 
 def localhost_addresses(ports: Mapping[str, int]) -> dict[str, str]:

@@ -6,7 +6,8 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 
 import yaml
@@ -25,6 +26,7 @@ from stack.ops.supervisor import wait_until
 HEALTHY_WITHIN = 120.0
 # A container that has ended so often will do so again.
 _RESTARTS = 3
+_SERVICES_VARIABLE = "SERVICES_IMAGE"
 _SECRETS = Path("/run/secrets")
 # What the owner of the checkout uses too, copied out of the containers' volume.
 _SHARED_SECRETS = ("metrics_token", "faults_token")
@@ -47,13 +49,14 @@ class Compose:
         self._progress = progress
         self._program = self.engine.plugin("compose", progress)
 
-    def choose_images(self) -> list[images.Choice]:
-        """Decide which images run; Grafana's may be missing.
+    @cached_property
+    def chosen(self) -> list[images.Choice]:
+        """Which images run; Grafana's may be missing.
 
         Raises:
             OpsError: another one cannot be had.
         """
-        chosen = images.choose(self.engine, self._official_images(), self._progress)
+        chosen = images.choose(self.engine, self._images_by_variable, self._progress)
         missing = [each.tag for each in chosen if each.missing and each.image is not images.GRAFANA]
         if missing:
             raise OpsError(
@@ -75,18 +78,15 @@ class Compose:
             running = self.containers()
             if running and all(each.healthy for each in running):
                 return False
-            chosen = self.choose_images()
-            for choice in chosen:
+            for choice in self.chosen:
                 self._progress(f"{choice.image.name}: {choice.tag} ({choice.origin})")
-            images.build_services(
-                self.plan.root, self.engine, _tag(chosen, images.PYTHON), self._progress
-            )
+            self._prepare_services()
             if not running:
                 check_free(self.plan.ports)
             self._render()
             run_folder.save(self.plan)
             try:
-                self._start(chosen)
+                self._start()
                 self._copy_secrets()
             except BaseException:
                 self.down()
@@ -123,20 +123,34 @@ class Compose:
         ) as process:
             yield from (line.rstrip("\n") for line in process.stdout or ())
 
-    def _official_images(self) -> dict[str, str]:
-        """Return the names in compose.yaml, by the variables that change them."""
+    @cached_property
+    def _images_by_variable(self) -> dict[str, str]:
+        """What compose.yaml and `.env` name, by the variables that change it."""
         config = yaml.safe_load(self._run("--profile=*", "config"))
         services = config["services"]
-        found = {
-            each.variable: str(services[each.name]["image"])
-            for each in images.IMAGES
-            if each is not images.PYTHON
+        arguments = services["secrets"]["build"]["args"]
+        return {
+            images.PYTHON.variable: str(arguments[images.PYTHON.variable]),
+            _SERVICES_VARIABLE: str(services["gateway"]["image"]),
+            **{
+                each.variable: str(services[each.name]["image"])
+                for each in images.IMAGES
+                if each is not images.PYTHON
+            },
         }
-        python = services["secrets"]["build"]["args"][images.PYTHON.variable]
-        return {images.PYTHON.variable: str(python), **found}
 
-    def _start(self, chosen: Sequence[images.Choice]) -> None:
-        without = {each.image.name for each in chosen if each.missing}
+    def _prepare_services(self) -> None:
+        """Build the services' image of this checkout, unless `.env` names another."""
+        tag = self._images_by_variable[_SERVICES_VARIABLE]
+        if tag == images.SERVICES:
+            python = next(each.tag for each in self.chosen if each.image is images.PYTHON)
+            images.build_services(self.plan.root, self.engine, python, self._progress)
+        elif not self.engine.has_image(tag):
+            self._progress(f"pulling {tag} …")
+            self.engine.run("pull", "--quiet", tag, timeout=images.PULL_SECONDS)
+
+    def _start(self) -> None:
+        without = {each.image.name for each in self.chosen if each.missing}
         for name in without:
             self._progress(f"{name} is left out: its image cannot be had here")
         wanted = set(self._run("config", "--services").split()) - without
@@ -146,7 +160,7 @@ class Compose:
         with log.open("w", encoding="utf-8") as output:
             process = subprocess.Popen(  # noqa: S603 -- our own command
                 command,
-                env={**os.environ, **self._environment(chosen)},
+                env={**os.environ, **self._environment(), **self._image_environment()},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -216,17 +230,24 @@ class Compose:
         for path in [plan.config, *plan.config.rglob("*")]:
             path.chmod(0o755 if path.is_dir() else 0o644)
 
-    def _environment(self, chosen: Sequence[images.Choice] = ()) -> Mapping[str, str]:
+    def _image_environment(self) -> Mapping[str, str]:
+        return {each.image.variable: each.tag for each in self.chosen}
+
+    def _environment(self) -> Mapping[str, str]:
         """Return what compose.yaml's variables are set to."""
         plan = self.plan
-        return {
-            **{name: str(port) for name, port in plan.ports.items()},
-            **{each.image.variable: each.tag for each in chosen},
-            "STACK_CONFIG_DIR": str(plan.config),
+        drill = {
             "BREAKER_TIMEOUT_SECONDS": f"{plan.breaker_timeout:g}",
             "WATCHDOG_TIMEOUT_SECONDS": f"{plan.watchdog_timeout:g}",
             "PROMETHEUS_RESEND_DELAY": f"{plan.resend_delay}s",
+            "SPANMETRICS_FLUSH_INTERVAL": f"{max(1.0, 15 / plan.speed):g}s",
+        }
+        return {
+            **{name: str(port) for name, port in plan.ports.items()},
+            "STACK_CONFIG_DIR": str(plan.config),
             "LOAD_RATE": f"{plan.load:g}",
+            # At full speed what `.env` says holds.
+            **(drill if plan.speed != 1 else {}),
         }
 
     def _command(self, *arguments: str) -> list[str]:
@@ -243,7 +264,3 @@ class Compose:
 
     def _run(self, *arguments: str) -> str:
         return run(self._command(*arguments), env=self._environment(), timeout=180)
-
-
-def _tag(chosen: Sequence[images.Choice], image: images.Image) -> str:
-    return next(each.tag for each in chosen if each.image is image)

@@ -22,7 +22,7 @@ from stack.ops.jaeger import build_jaeger
 
 SERVICES = "stack-services:0.1.0"
 _BUILD_SECONDS = 900
-_PULL_SECONDS = 600
+PULL_SECONDS = 600
 _SUITE = "trixie"
 _SYSTEM_PACKAGES = ("busybox-static", "libc6")
 _PACKAGES = ("prometheus", "promtool", "prometheus-alertmanager")
@@ -92,7 +92,7 @@ def _choose(engine: Engine, image: Image, official: str, progress: Progress) -> 
         return Choice(image, image.built, "built")
     progress(f"pulling {official} …")
     try:
-        engine.run("pull", "--quiet", official, timeout=_PULL_SECONDS)
+        engine.run("pull", "--quiet", official, timeout=PULL_SECONDS)
     except OpsError:
         return Choice(image, official, "missing")
     return Choice(image, official, "pulled")
