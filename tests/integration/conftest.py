@@ -31,6 +31,9 @@ PORTS = (
     "JAEGER_QUERY_PORT",
     "OTLP_HTTP_PORT",
     "JAEGER_METRICS_PORT",
+    "JAEGER_HEALTH_PORT",
+    "OTLP_GRPC_PORT",
+    "SPAN_METRICS_PORT",
 )
 SERVICES = ("gateway", "retrieval", "llm", "inbox")
 
@@ -58,14 +61,18 @@ class Pipeline:
 
     def __init__(self, run_dir: Path) -> None:
         self.run_dir = run_dir
-        self.ports = _free_ports()
+        self.ports = free_ports()
         self.env = {**os.environ, **{k: str(v) for k, v in self.ports.items()}}
         del self.env["OTEL_TRACES_EXPORTER"]
         self.env |= {"STACK_RUN_DIR": str(run_dir), "STACK_BIN_DIR": str(shared_binaries())}
+        # The same store whether or not Jaeger has been built; tests that want it say so.
+        self.env |= {"STACK_JAEGER": "embedded"}
         self.http = httpx.Client(timeout=10.0)
 
     def stack(self, *arguments: str, timeout: float = 180) -> subprocess.CompletedProcess[str]:
-        """Run the `stack` command."""
+        """Run the `stack` command; it starts processes, whether or not Docker is there."""
+        if arguments[0] == "up":
+            arguments = ("up", "--mode", "local", *arguments[1:])
         return subprocess.run(
             [sys.executable, "-m", "stack.ops.cli", *arguments],
             cwd=ROOT,
@@ -157,10 +164,11 @@ def shared_binaries() -> Path:
 
 def free_port() -> int:
     """Return a port that nothing listens on."""
-    return next(iter(_free_ports().values()))
+    return next(iter(free_ports().values()))
 
 
-def _free_ports() -> dict[str, int]:
+def free_ports() -> dict[str, int]:
+    """Return a free port for each variable."""
     sockets = [socket.socket() for _ in PORTS]
     for each in sockets:
         each.bind(("127.0.0.1", 0))

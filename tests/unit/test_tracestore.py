@@ -159,11 +159,12 @@ def test_a_trace_has_jaegers_form(client: FlaskClient) -> None:
     span = body.resource_spans[1].scope_spans[0].spans[0]
     span.status.code = Status.STATUS_CODE_ERROR
     span.status.message = "no luck"
-    values = ArrayValue(values=[AnyValue(int_value=1)])
+    values = ArrayValue(values=[AnyValue(int_value=1), AnyValue(string_value="é")])
     span.attributes.extend(
         [
             attribute("text", string_value="é"),
             attribute("number", int_value=-5),
+            attribute("large", int_value=2**53),
             attribute("ratio", double_value=0.5),
             attribute("nan", double_value=float("nan")),
             attribute("yes", bool_value=True),
@@ -188,11 +189,12 @@ def test_a_trace_has_jaegers_form(client: FlaskClient) -> None:
     tags = {tag["key"]: (tag["type"], tag["value"]) for tag in child["tags"]}
     assert tags["text"] == ("string", "é")
     assert tags["number"] == ("int64", -5)
+    assert tags["large"] == ("int64", "9007199254740992")
     assert tags["ratio"] == ("float64", 0.5)
     assert tags["nan"] == ("string", "nan")
     assert tags["yes"] == ("bool", True)
     assert tags["raw"] == ("binary", "AA==")
-    assert tags["list"] == ("string", "[1]")
+    assert tags["list"] == ("string", '[1,"é"]')
     assert tags["span.kind"] == ("string", "server")
     assert tags["error"] == ("bool", True)
     assert tags["otel.status_code"] == ("string", "ERROR")
