@@ -1,0 +1,61 @@
+"""compose.yaml as Compose renders it, with the defaults of every variable."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stack.errors import OpsError
+from stack.ops.commands import run
+from stack.ops.docker.engine import Engine, find_engine
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = ROOT / "compose.yaml"
+# The variables that compose.yaml interpolates, with their defaults.
+VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+
+Render = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="session")
+def engine() -> Engine:
+    """The engine of this machine; skip where there is none."""
+    try:
+        return find_engine(ROOT / ".run")
+    except OpsError as error:
+        pytest.skip(f"containers: {error}")
+
+
+@pytest.fixture(scope="session")
+def render(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Render:
+    """Render compose.yaml with some variables set, whatever `.env` and the environment say."""
+    try:
+        program = engine.plugin("compose", print)
+    except OpsError as error:
+        pytest.skip(f"Compose: {error}")
+    nothing = tmp_path_factory.mktemp("compose") / "env"
+    nothing.touch()
+    inherited = {*dict(VARIABLE.findall(COMPOSE.read_text())), "COMPOSE_PROFILES", "COMPOSE_FILE"}
+
+    def rendered(**variables: str) -> dict[str, Any]:
+        with pytest.MonkeyPatch.context() as patched:
+            for name in inherited & os.environ.keys():
+                patched.delenv(name)
+            options = [f"--project-directory={ROOT}", f"--file={COMPOSE}", f"--env-file={nothing}"]
+            command = [*program, *options, "--profile=*", "config", "--format=json"]
+            document: dict[str, Any] = json.loads(run(command, env=variables))
+        return document
+
+    return rendered
+
+
+@pytest.fixture(scope="session")
+def document(render: Render) -> dict[str, Any]:
+    """What runs when nobody sets anything."""
+    return render()
