@@ -1,13 +1,15 @@
-"""The whole pipeline as real processes: free ports, a run folder of its own, compressed time."""
+"""The whole pipeline, as processes or containers: own ports and run folder, compressed time."""
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import socket
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +17,11 @@ from typing import Any, TypeVar
 import httpx
 import psutil
 import pytest
+
+from stack.errors import OpsError
+from stack.ops.components import Plan
+from stack.ops.docker.compose import Compose
+from stack.ops.ports import DEFAULTS
 
 T = TypeVar("T")
 
@@ -34,6 +41,7 @@ PORTS = (
     "JAEGER_HEALTH_PORT",
     "OTLP_GRPC_PORT",
     "SPAN_METRICS_PORT",
+    "GRAFANA_PORT",
 )
 SERVICES = ("gateway", "retrieval", "llm", "inbox")
 
@@ -57,22 +65,24 @@ def until(
 
 
 class Pipeline:
-    """A stack of this checkout in a run folder of its own."""
+    """A stack of this checkout in a run folder, and a Compose project, of its own."""
 
-    def __init__(self, run_dir: Path) -> None:
+    def __init__(self, run_dir: Path, mode: str = "local") -> None:
         self.run_dir = run_dir
+        self.mode = mode
+        self.project = f"stack-test-{uuid.uuid4().hex[:8]}"
         self.ports = free_ports()
         self.env = {**os.environ, **{k: str(v) for k, v in self.ports.items()}}
         del self.env["OTEL_TRACES_EXPORTER"]
         self.env |= {"STACK_RUN_DIR": str(run_dir), "STACK_BIN_DIR": str(shared_binaries())}
         # The same store whether or not Jaeger has been built; tests that want it say so.
-        self.env |= {"STACK_JAEGER": "embedded"}
+        self.env |= {"STACK_JAEGER": "embedded", "COMPOSE_PROJECT_NAME": self.project}
         self.http = httpx.Client(timeout=10.0)
 
     def stack(self, *arguments: str, timeout: float = 180) -> subprocess.CompletedProcess[str]:
-        """Run the `stack` command; it starts processes, whether or not Docker is there."""
+        """Run the `stack` command; `up` in this pipeline's mode, whatever else is possible here."""
         if arguments[0] == "up":
-            arguments = ("up", "--mode", "local", *arguments[1:])
+            arguments = ("up", "--mode", self.mode, *arguments[1:])
         return subprocess.run(
             [sys.executable, "-m", "stack.ops.cli", *arguments],
             cwd=ROOT,
@@ -140,7 +150,7 @@ class Pipeline:
 
     def log_lines(self, service: str) -> list[dict[str, Any]]:
         """Return a service's log lines; every one has to be a JSON object."""
-        text = (self.run_dir / "logs" / f"{service}.log").read_text(encoding="utf-8")
+        text = self.stack("logs", service, "-n", "100000").stdout
         return [json.loads(line) for line in text.splitlines()]
 
     def processes(self) -> list[psutil.Process]:
@@ -187,15 +197,39 @@ def _belongs(process: psutil.Process, run_dir: Path) -> bool:
         return False
 
 
-@pytest.fixture(scope="session")
-def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
-    """One running stack for all tests that leave it as they found it."""
-    running = Pipeline(tmp_path_factory.mktemp("stack"))
-    up = running.stack("up", "--speed", str(SPEED))
+@pytest.fixture(scope="session", params=["local", "compose"])
+def pipeline(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Pipeline]:
+    """One running stack for all tests that leave it as they found it, in each mode."""
+    if request.param == "compose":
+        needs_images()
+    running = Pipeline(tmp_path_factory.mktemp("stack"), request.param)
+    up = running.stack("up", "--speed", str(SPEED), timeout=600)
     try:
         assert up.returncode == 0, up.stdout + up.stderr
         yield running
     finally:
-        down = running.stack("down")
+        down = running.stack("down", "--volumes")
         running.http.close()
     assert down.returncode == 0, down.stdout + down.stderr
+
+
+def compose_here() -> Compose:
+    """Return Compose as `make up` would use it."""
+    return Compose(Plan(ROOT, ROOT / ".run", DEFAULTS, mode="compose"), lambda _: None)
+
+
+@functools.cache
+def _missing_for_containers() -> str:
+    try:
+        _ = compose_here().chosen
+    except OpsError as error:
+        return f"containers: {error}"
+    return ""
+
+
+def needs_images() -> None:
+    """Skip where there is no engine, or not all images can be had."""
+    if _missing_for_containers():
+        pytest.skip(_missing_for_containers())

@@ -47,7 +47,7 @@ class Compose:
         self.plan = plan
         self.engine: Engine = find_engine(plan.run_dir)
         self._progress = progress
-        self._program = self.engine.plugin("compose", progress)
+        self.program = self.engine.plugin("compose", progress)
 
     @cached_property
     def chosen(self) -> list[images.Choice]:
@@ -56,7 +56,7 @@ class Compose:
         Raises:
             OpsError: another one cannot be had.
         """
-        chosen = images.choose(self.engine, self._images_by_variable, self._progress)
+        chosen = images.choose(self.engine, self.named_images, self._progress)
         missing = [each.tag for each in chosen if each.missing and each.image is not images.GRAFANA]
         if missing:
             raise OpsError(
@@ -124,7 +124,7 @@ class Compose:
             yield from (line.rstrip("\n") for line in process.stdout or ())
 
     @cached_property
-    def _images_by_variable(self) -> dict[str, str]:
+    def named_images(self) -> dict[str, str]:
         """What compose.yaml and `.env` name, by the variables that change it."""
         config = yaml.safe_load(self._run("--profile=*", "config"))
         services = config["services"]
@@ -141,7 +141,7 @@ class Compose:
 
     def _prepare_services(self) -> None:
         """Build the services' image of this checkout, unless `.env` names another."""
-        tag = self._images_by_variable[_SERVICES_VARIABLE]
+        tag = self.named_images[_SERVICES_VARIABLE]
         if tag == images.SERVICES:
             python = next(each.tag for each in self.chosen if each.image is images.PYTHON)
             images.build_services(self.plan.root, self.engine, python, self._progress)
@@ -254,7 +254,7 @@ class Compose:
         plan = self.plan
         profiles = ["--profile=load"] if plan.load or "down" in arguments else []
         return [
-            *self._program,
+            *self.program,
             f"--project-name={plan.project}",
             f"--project-directory={plan.root}",
             f"--file={plan.root / 'compose.yaml'}",

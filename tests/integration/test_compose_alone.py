@@ -1,0 +1,312 @@
+"""`docker compose up` without make, and what only its own volumes and networks can show."""
+
+import json
+import secrets
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from testcontainers.compose import DockerCompose
+
+from stack.ops.docker.compose import Compose
+from stack.ops.docker.engine import Engine
+from stack.ops.docker.images import IMAGES
+from stack.ops.render import render_alertmanager, render_prometheus
+from tests.integration.conftest import (
+    ROOT,
+    SPEED,
+    compose_here,
+    free_ports,
+    needs_images,
+    until,
+)
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module")
+def compose() -> Compose:
+    needs_images()
+    return compose_here()
+
+
+@pytest.fixture(scope="module")
+def official(compose: Compose) -> Iterator[dict[str, str]]:
+    """Give the official names to images that were built here, as if they had been pulled."""
+    named = compose.named_images
+    tagged = []
+    for image in IMAGES:
+        name = named[image.variable]
+        if image.built and not compose.engine.has_image(name):
+            compose.engine.run("tag", image.built, name)
+            tagged.append(name)
+    yield named
+    for name in tagged:
+        compose.engine.run("rmi", name)
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The components' files with only the waiting times changed."""
+    folder = tmp_path_factory.mktemp("config")
+    for name, render in (("prometheus", render_prometheus), ("alertmanager", render_alertmanager)):
+        render(
+            ROOT / name,
+            folder / name,
+            addresses={},
+            secrets_dir=Path("/run/secrets"),
+            speed=SPEED,
+        )
+    for name in ("jaeger", "grafana"):
+        (folder / name).symlink_to(ROOT / name)
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ports() -> dict[str, int]:
+    return free_ports()
+
+
+@pytest.fixture(scope="module")
+def alone(
+    compose: Compose,
+    official: dict[str, str],
+    config: Path,
+    ports: dict[str, int],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[DockerCompose]:
+    """The real compose file, up once; only ports, waiting times and one disk's size differ."""
+    folder = tmp_path_factory.mktemp("alone")
+    settings = {
+        "COMPOSE_PROJECT_NAME": f"stack-alone-{secrets.token_hex(4)}",
+        "STACK_CONFIG_DIR": config,
+        "PROMETHEUS_RESEND_DELAY": "1s",
+        **ports,
+    }
+    env_file = folder / "env"
+    env_file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+    without_grafana = not compose.engine.has_image(official["GRAFANA_IMAGE"])
+    with DockerCompose(
+        ROOT,
+        compose_file_name=["compose.yaml", "tests/integration/compose.small-disk.yaml"],
+        env_file=str(env_file),
+        profiles=["load"],
+        services=["loadgen", "prometheus", "jaeger"] if without_grafana else None,
+        docker_command_path=_docker(compose, folder),
+        wait=False,
+    ) as running:
+        yield running
+
+
+def _docker(compose: Compose, folder: Path) -> str | None:
+    """Return a `docker` that knows `compose`, where the machine's own does not."""
+    (program, *rest) = compose.program
+    if rest:
+        return None
+    wrapper = folder / "docker"
+    wrapper.write_text(f'#!/bin/sh\nshift\nexec {program} "$@"\n')
+    wrapper.chmod(0o755)
+    return str(wrapper)
+
+
+def test_everything_becomes_healthy(alone: DockerCompose) -> None:
+    """Images that have the official names are enough."""
+
+    def unhealthy() -> dict[str | None, str | None]:
+        found = alone.get_containers()
+        return {each.Service: each.Health for each in found if each.Health != "healthy"}
+
+    until(lambda: not unhealthy(), "all are healthy", deadline=120)
+    assert {each.Service for each in alone.get_containers()} >= {
+        "gateway",
+        "retrieval",
+        "llm",
+        "inbox",
+        "loadgen",
+        "prometheus",
+        "alertmanager",
+        "jaeger",
+    }
+
+
+def test_up_says_that_it_runs_what_was_pulled(compose: Compose, official: dict[str, str]) -> None:
+    """An image with the official name is taken before one that was built."""
+    chosen = {each.image.name: each for each in compose_here().chosen if not each.missing}
+    for image in IMAGES:
+        if image.name in chosen:
+            assert chosen[image.name].tag == official[image.variable]
+            assert chosen[image.name].origin == "pulled"
+
+
+def test_an_answer_and_its_trace(alone: DockerCompose, ports: dict[str, int]) -> None:
+    """The services reach each other, and Jaeger has all three in one trace."""
+    asked = httpx.post(
+        f"http://127.0.0.1:{ports['GATEWAY_PORT']}/ask",
+        json={"question": "What is a span?"},
+        timeout=10,
+    ).json()
+    url = f"http://127.0.0.1:{ports['JAEGER_QUERY_PORT']}/api/traces/{asked['trace_id']}"
+
+    def services() -> set[str]:
+        (trace,) = httpx.get(url).json()["data"]
+        return {each["serviceName"] for each in trace["processes"].values()}
+
+    until(lambda: services() == {"gateway", "retrieval", "llm"}, "the trace of three services")
+
+
+def test_nothing_listens_beyond_this_machine(
+    alone: DockerCompose, compose: Compose, ports: dict[str, int]
+) -> None:
+    """Each published port answers on 127.0.0.1, and on no other address of this machine."""
+    published = {
+        publisher.PublishedPort
+        for each in alone.get_containers()
+        for publisher in each.Publishers
+        if publisher.PublishedPort
+    }
+    assert published
+    assert published <= set(ports.values())
+    for port in published:
+        assert _accepts("127.0.0.1", port)
+        for address in _other_addresses():
+            assert not _accepts(address, port), f"{address}:{port} is open"
+
+
+def test_the_network_of_telemetry_has_no_way_out(alone: DockerCompose, compose: Compose) -> None:
+    """Compose has made it internal, and what shares only it with the tools goes through it."""
+    (gateway,) = [each for each in alone.get_containers() if each.Service == "gateway"]
+    described = _networks(compose.engine, str(gateway.Project))
+    assert described["telemetry"]["Internal"] is True
+    members = {name: set(each["Containers"]) for name, each in described.items()}
+    assert members["edge"].isdisjoint(members["desk"])
+    assert members["edge"] <= members["telemetry"]
+    assert members["desk"] <= members["telemetry"]
+
+
+def test_no_secret_is_shown(alone: DockerCompose, compose: Compose) -> None:
+    """None is in what the engine says of a container, nor in a log line."""
+    kept = [
+        alone.exec_in_container(["cat", f"/run/secrets/{name}"], "gateway")[0].strip()
+        for name in ("metrics_token", "faults_token")
+    ]
+    assert all(len(secret) > 30 for secret in kept)
+    containers = [str(each.ID) for each in alone.get_containers(include_all=True)]
+    shown = compose.engine.run("inspect", *containers) + "".join(alone.get_logs())
+    for secret in kept:
+        assert secret not in shown
+
+
+@pytest.mark.parametrize("service", ["gateway", "loadgen", "prometheus", "alertmanager", "jaeger"])
+def test_the_root_file_system_cannot_be_written(
+    alone: DockerCompose, compose: Compose, service: str
+) -> None:
+    """Nor can anyone in the container become root."""
+    container = str(alone.get_container(service).ID)
+    command = (
+        'touch /x 2>/dev/null && echo written; grep -E "^(Uid|CapEff|NoNewPrivs)" /proc/1/status'
+    )
+    shell = ["busybox", "sh"] if service in {"prometheus", "alertmanager", "jaeger"} else ["sh"]
+    shown = subprocess.run(
+        ["docker", "exec", container, *shell, "-c", command],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    ).stdout
+    status = dict(line.split(":\t", 1) for line in shown.splitlines() if ":\t" in line)
+    assert "written" not in shown
+    assert int(status["Uid"].split()[0]) >= 1000
+    assert int(status["CapEff"], 16) == 0
+    assert status["NoNewPrivs"] == "1"
+
+
+def test_a_full_disk_loses_no_alert(alone: DockerCompose, ports: dict[str, int]) -> None:
+    """The inbox refuses what it cannot keep; when there is room again, it is sent again."""
+    inbox = f"http://127.0.0.1:{ports['INBOX_PORT']}"
+    prometheus = f"http://127.0.0.1:{ports['PROMETHEUS_PORT']}"
+    before = until(lambda: _alerts(inbox), "an alert is stored")
+    fill = "dd if=/dev/zero of=/data/filler bs=64k 2>/dev/null; test -s /data/filler"
+    alone.exec_in_container(["sh", "-c", fill], "inbox")
+    body = _notification("FullDisk")
+    answer = httpx.post(f"{inbox}/api/v2/alerts", json=body)
+    assert answer.status_code in {503, 507}, answer.text
+    assert "disk" in answer.text
+    assert {each["fingerprint"] for each in _alerts(inbox)} >= {
+        each["fingerprint"] for each in before
+    }
+    failed = 'sum(alertmanager_notifications_failed_total{integration="webhook"})'
+    until(lambda: _value(prometheus, failed) > 0, "Alertmanager could not deliver", deadline=60)
+
+    alone.exec_in_container(["rm", "/data/filler"], "inbox")
+    assert httpx.post(f"{inbox}/api/v2/alerts", json=body).status_code == 200
+    sent = {each["fingerprint"] for each in before}
+    until(lambda: {each["fingerprint"] for each in _alerts(inbox)} > sent, "it is stored")
+
+
+def _alerts(inbox: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = httpx.get(f"{inbox}/api/alerts").json()["alerts"]
+    return found
+
+
+def _value(prometheus: str, expression: str) -> float:
+    answer = httpx.get(f"{prometheus}/api/v1/query", params={"query": expression}).json()
+    return float(answer["data"]["result"][0]["value"][1])
+
+
+def _notification(name: str) -> dict[str, Any]:
+    """Make what Alertmanager would send."""
+    return {
+        "version": "4",
+        "groupKey": f'{{}}:{{alertname="{name}"}}',
+        "status": "firing",
+        "receiver": "inbox",
+        "externalURL": "http://localhost:9093",
+        "truncatedAlerts": 0,
+        "groupLabels": {"alertname": name},
+        "commonLabels": {"alertname": name},
+        "commonAnnotations": {},
+        "alerts": [
+            {
+                "status": "firing",
+                "labels": {"alertname": name, "severity": "info"},
+                "annotations": {"summary": "x" * 10_000},
+                "startsAt": "2026-01-01T00:00:00Z",
+                "endsAt": "0001-01-01T00:00:00Z",
+                "generatorURL": "http://localhost:9090",
+                "fingerprint": "f" * 16,
+            }
+        ],
+    }
+
+
+def _accepts(address: str, port: int) -> bool:
+    try:
+        socket.create_connection((address, port), timeout=2).close()
+    except OSError:
+        return False
+    return True
+
+
+def _other_addresses() -> set[str]:
+    """Return this machine's addresses but for the loopback, the engine's bridges included."""
+    own = {
+        each.address
+        for addresses in psutil.net_if_addrs().values()
+        for each in addresses
+        if each.family == socket.AF_INET and not each.address.startswith("127.")
+    }
+    assert own, "a machine with an engine has a bridge"
+    return own
+
+
+def _networks(engine: Engine, project: str) -> dict[str, dict[str, Any]]:
+    names = [f"{project}_{name}" for name in ("edge", "desk", "telemetry")]
+    described = json.loads(engine.run("network", "inspect", *names))
+    return {each["Name"].removeprefix(f"{project}_"): each for each in described}
