@@ -203,8 +203,8 @@ def jaeger_environment(plan: Plan) -> dict[str, str]:
         "JAEGER_DATA_DIR": str(plan.data / "jaeger"),
         "JAEGER_UI_CONFIG": str(plan.root / "jaeger" / "ui.json"),
         "PROMETHEUS_URL": plan.url("PROMETHEUS_PORT"),
-        # As in its container.
-        "GOMEMLIMIT": "400MiB",
+        # Garbage is collected well before the memory limiter of its file refuses spans.
+        "GOMEMLIMIT": "300MiB",
     }
 
 

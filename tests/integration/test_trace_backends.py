@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from functools import partial
@@ -57,6 +58,7 @@ class Backend:
                 env={**os.environ, **self._component.environment},
                 stdout=log,
                 stderr=log,
+                start_new_session=True,
             )
         until(
             lambda: httpx.get(self._component.health).status_code == 200,
@@ -69,8 +71,8 @@ class Backend:
         self._process.wait(15)
 
     def kill(self) -> None:
-        """End it without a word."""
-        self._process.kill()
+        """End it and its workers without a word."""
+        os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait(15)
 
     def answer(self, path: str, **params: str) -> httpx.Response:

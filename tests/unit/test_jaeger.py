@@ -146,6 +146,12 @@ def test_spans_are_kept_on_disk_for_three_days_within_bounded_memory() -> None:
     assert traces["exporters"] == ["jaeger_storage_exporter", "spanmetrics"]
 
 
+def test_jaeger_makes_no_spans_of_its_own() -> None:
+    """They would be one more service, and an end would wait ten seconds to send them."""
+    config = yaml.safe_load(CONFIG.read_text())
+    assert config["extensions"]["jaeger_query"]["enable_tracing"] is False
+
+
 def test_the_monitor_tab_asks_for_the_series_that_are_made() -> None:
     """Namespace and unit are the same at both ends."""
     config = yaml.safe_load(CONFIG.read_text())
