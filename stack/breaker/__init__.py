@@ -4,14 +4,15 @@ from stack.breaker.breaker import (
     BreakerStats,
     CircuitBreaker,
     LLMCircuitBreaker,
-    share_state,
 )
 from stack.breaker.config import BreakerConfig
+from stack.breaker.guard import Guard
 from stack.breaker.registry import (
     get_all_circuit_breaker_stats,
     get_circuit_breaker,
     reset_all_circuit_breakers,
 )
+from stack.breaker.shared import share_state
 from stack.breaker.state import CircuitState
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "BreakerStats",
     "CircuitBreaker",
     "CircuitState",
+    "Guard",
     "LLMCircuitBreaker",
     "get_all_circuit_breaker_stats",
     "get_circuit_breaker",

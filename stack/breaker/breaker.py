@@ -1,44 +1,42 @@
-"""The circuit breaker that people use: thin shells around the state machine."""
+"""The circuit breaker that people use: thin shells around the bookkeeping."""
 
 from __future__ import annotations
 
 import inspect
-import math
-import os
 import time
-import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass
-from functools import wraps
-from itertools import count
-from pathlib import Path
-from threading import Lock
-from typing import Any, ParamSpec, TypeVar, Unpack, cast
+from types import CoroutineType
+from typing import Any, Never, ParamSpec, TypeVar, Unpack, cast
 
 from stack.breaker import shared
+from stack.breaker.bookkeeping import Bookkeeping
 from stack.breaker.config import BreakerConfig, MoreOptions
-from stack.breaker.events import (
-    BreakerCreated,
-    CallFinished,
-    Event,
-    Listener,
-    broadcast,
-)
-from stack.breaker.state import CircuitState, Machine, Permit
-from stack.broadcast import Broadcast
-from stack.errors import CircuitBreakerOpenError
+from stack.breaker.decorate import decorated
+from stack.breaker.events import BreakerCreated, Listener
+from stack.breaker.guard import Guard
+from stack.breaker.state import CircuitState, Permit
+from stack.errors import CircuitBreakerOpenError, ConfigurationError
 
 P = ParamSpec("P")
 T = TypeVar("T")
 Fallback = Callable[[BaseException], Any]
 
-_all: weakref.WeakSet[CircuitBreaker] = weakref.WeakSet()
-
 
 @dataclass(frozen=True, slots=True)
 class BreakerStats:
-    """Counts since the start or the last reset, and the state now."""
+    """Counts of this process since the start or the last reset, and the state now.
+
+    Attributes:
+        name: the component that is guarded.
+        state: closed, open or half_open.
+        calls: finished calls, which are successes and failures.
+        successes: calls that were no failure.
+        failures: calls that failed.
+        rejected: calls that were refused and not made.
+        retry_after: seconds until a probe may pass; 0.0 unless open, infinite while forced open.
+    """
 
     name: str
     state: str
@@ -49,25 +47,28 @@ class BreakerStats:
     retry_after: float = 0.0
 
 
-class CircuitBreaker:
+class CircuitBreaker(Bookkeeping):
     """Stops calling what does not answer, and tries again after a while.
 
-    Thread-safe, safe under asyncio and fork; the lock is held for bookkeeping only, never while the
-    guarded call, a fallback or a listener runs. A cancelled call is neither success nor failure.
+    Thread-safe, safe under asyncio, fork and in signal handlers; the lock is held for bookkeeping
+    only, never while the guarded call, a fallback or a listener runs. A cancelled call is neither
+    success nor failure.
 
     Args:
-        name: the component it guards, as metrics and errors name it.
+        name: the component it guards, as metrics and errors name it; text that is not empty.
         failure_threshold: consecutive failures that open it.
         timeout_seconds: seconds from opening to the first probe.
         success_threshold: successful probes that close it.
         fallback: called with the exception of a refused or failed call; what it returns is
-            returned instead.
+            returned instead. What `ignore` or `record` let pass is no failure and is raised. A
+            decorated generator goes on with the items it returns, if none has been given out yet.
+            A `with` block has no fallback.
         clock: monotonic seconds.
         listeners: called with this breaker's events.
         options: the other options of `BreakerConfig`.
 
     Raises:
-        ConfigurationError: an option is out of bounds.
+        ConfigurationError: the name or an option is out of bounds.
     """
 
     def __init__(
@@ -82,50 +83,51 @@ class CircuitBreaker:
         listeners: tuple[Listener, ...] = (),
         **options: Unpack[MoreOptions],
     ) -> None:
-        self.name = name
-        self.config = BreakerConfig(
+        if not isinstance(name, str) or not name.strip():
+            raise ConfigurationError("name", name, "text that is not empty")
+        if fallback is not None and not callable(fallback):
+            raise ConfigurationError("fallback", fallback, "None or callable")
+        config = BreakerConfig(
             failure_threshold=failure_threshold,
             timeout_seconds=timeout_seconds,
             success_threshold=success_threshold,
             **options,
         )
+        super().__init__(name, config, clock, listeners)
         self.fallback = fallback
-        self._clock = clock
-        self._events: Broadcast[Event] = Broadcast()
-        for listener in listeners:
-            self._events.subscribe(listener)
-        self._machine = Machine(name, self.config)
-        self._slow_after = self.config.slow_call_seconds or math.inf
-        self._successes = self._failures = self._rejected = 0
-        # Counts successes without the lock while all is well; `_settle` takes them in.
-        self._quiet = count()
-        self._quiet_taken = 0
-        self._lock = Lock()
-        self._entered: ContextVar[tuple[_Call, ...]] = ContextVar("entered", default=())
-        _all.add(self)
-        self._join(shared.table)
-        self._publish(BreakerCreated(name, self.state.value))
+        # The blocks of `with` that have begun: this context's, the innermost last, and all.
+        self._entered: ContextVar[tuple[Guard, ...]] = ContextVar("entered", default=())
+        self._under_way: dict[Guard, None] = {}
+        shared.add(self)
+        # One that is new begins in the state that other workers have reached.
+        self._machine.follow()
+        self._machine.take_events()
+        self._publish(BreakerCreated(name, self._machine.state.name.value))
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call `function`, or refuse to.
 
         Raises:
             CircuitBreakerOpenError: refused, and there is no fallback.
+            TypeError: it returned a coroutine, whose result only `acall` waits for.
         """
         try:
             permit = self._admitted()
-            started = self._clock()
-            try:
-                result = function(*args, **kwargs)
-            except BaseException as error:
-                self._raised(permit, started, error)
-                raise
-            self._returned(permit, started, result)
-            return result
-        except Exception as error:
+        except CircuitBreakerOpenError as refusal:
             if self.fallback is None:
                 raise
+            return cast("T", self.fallback(refusal))
+        started = self._clock()
+        try:
+            result = function(*args, **kwargs)
+        except BaseException as error:
+            if not self._raised(permit, started, error) or self.fallback is None:
+                raise
             return cast("T", self.fallback(error))
+        if type(result) is CoroutineType:
+            self._refuse_coroutine(permit, cast("Coroutine[Any, Any, Any]", result))
+        self._returned(permit, started, result)
+        return result
 
     async def acall(
         self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
@@ -137,52 +139,51 @@ class CircuitBreaker:
         """
         try:
             permit = self._admitted()
-            started = self._clock()
-            try:
-                result = await function(*args, **kwargs)
-            except BaseException as error:
-                self._raised(permit, started, error)
-                raise
-            self._returned(permit, started, result)
-            return result
-        except Exception as error:
+        except CircuitBreakerOpenError as refusal:
             if self.fallback is None:
+                raise
+            instead = self.fallback(refusal)
+            return cast("T", await instead if inspect.isawaitable(instead) else instead)
+        started = self._clock()
+        try:
+            result = await function(*args, **kwargs)
+        except BaseException as error:
+            if not self._raised(permit, started, error) or self.fallback is None:
                 raise
             instead = self.fallback(error)
             return cast("T", await instead if inspect.isawaitable(instead) else instead)
+        self._returned(permit, started, result)
+        return result
 
     def __call__(self, function: Callable[P, T]) -> Callable[P, T]:
-        """Decorate a function, coroutine function, generator or async generator."""
-        if inspect.isasyncgenfunction(function):
-            return cast("Callable[P, T]", self._wrap_async_generator(function))
-        if inspect.iscoroutinefunction(function):
-            return cast("Callable[P, T]", self._wrap_coroutine(function))
-        if inspect.isgeneratorfunction(function):
-            return cast("Callable[P, T]", self._wrap_generator(function))
+        """Decorate a function, coroutine function, generator or async generator.
 
-        call = self.call
+        A generator is one call from its first item to its end; only time spent inside it counts,
+        and one that is closed halfway is neither success nor failure.
+        """
+        return cast("Callable[P, T]", decorated(self, function))
 
-        @wraps(function)
-        def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
-            return call(function, *args, **kwargs)
+    def guard(self) -> Guard:
+        """Return a guard for one `with` block, which may be left in another context or thread.
 
-        return wrapper
+        A block inside a generator that others close, as of a streamed response, needs this one.
+        """
+        return Guard(self)
 
     def __enter__(self) -> CircuitBreaker:
         """Guard a `with` block; its body does not run while calls are refused.
 
         Raises:
-            CircuitBreakerOpenError: refused.
+            CircuitBreakerOpenError: refused, whether there is a fallback or not.
         """
-        call = _Call(self)
-        call.__enter__()
-        self._entered.set((*self._entered.get(), call))
+        guard = self.guard()
+        guard.__enter__()
+        self._under_way[guard] = None
+        self._entered.set((*self._entered.get(), guard))
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        *outer, call = self._entered.get()
-        self._entered.set(tuple(outer))
-        call.__exit__(kind, error, trace)
+        self._leave().__exit__(kind, error, trace)
 
     async def __aenter__(self) -> CircuitBreaker:
         """Guard an `async with` block, as `with` does."""
@@ -190,6 +191,18 @@ class CircuitBreaker:
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self.__exit__(kind, error, trace)
+
+    def _leave(self) -> Guard:
+        """Take the innermost block of this context; if none began here, the newest of all."""
+        entered = self._entered.get()
+        while entered:
+            *outer, guard = entered
+            entered = tuple(outer)
+            self._entered.set(entered)
+            # Another context may have taken it.
+            if self._under_way.pop(guard, self) is None:
+                return guard
+        return self._under_way.popitem()[0]
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Send this breaker's events to `listener`; one that fails never breaks a call.
@@ -201,7 +214,9 @@ class CircuitBreaker:
 
     @property
     def state(self) -> CircuitState:
-        """The state now; reading it changes nothing."""
+        """The state now, that of all workers where they share it; reading it begins no probe."""
+        if self._machine.is_behind():
+            self._change(lambda machine, _: machine.follow())
         return self._machine.state.name
 
     @property
@@ -210,233 +225,63 @@ class CircuitBreaker:
         return asdict(self.stats())
 
     def stats(self) -> BreakerStats:
-        """Return a consistent copy of the counts."""
+        """Return a consistent copy of this process's counts, and the state as `state` gives it."""
         with self._lock:
             self._settle()
-            return BreakerStats(
+            machine = self._machine
+            machine.follow()
+            stats = BreakerStats(
                 self.name,
-                self.state.value,
+                machine.state.name.value,
                 self._successes + self._failures,
                 self._successes,
                 self._failures,
                 self._rejected,
-                self._machine.retry_after(self._clock()),
+                machine.retry_after(self._clock()),
             )
+            events = machine.take_events()
+        self._publish(*events)
+        return stats
 
     get_stats = stats
 
     def reset(self) -> None:
-        """Close it and forget what it counted."""
+        """Close it, in all workers that share its state, and forget what this one counted."""
         with self._lock:
             self._settle()
             self._successes = self._failures = self._rejected = 0
-        self._change(lambda machine, _: machine.close("reset"))
+        self._change(lambda machine, _: machine.force_closed("reset"))
 
     def force_open(self) -> None:
-        """Refuse every call until `force_closed` or `reset`."""
-        self._change(lambda machine, now: machine.open(now, "forced open", wait=float("inf")))
+        """Refuse every call, in all workers that share its state, until it is closed by hand."""
+        self._change(lambda machine, now: machine.force_open(now))
 
     def force_closed(self) -> None:
-        """Let every call pass."""
-        self._change(lambda machine, _: machine.close("forced closed"))
+        """Let every call pass, in all workers that share its state."""
+        self._change(lambda machine, _: machine.force_closed("forced closed"))
 
     def refresh_state(self) -> CircuitState:
         """Go from open to half-open if the wait is over, and return the state."""
         self._change(lambda machine, now: machine.refresh(now))
         return self.state
 
-    def _join(self, table: shared.Table | None) -> None:
+    def join(self, table: shared.Table | None) -> None:
         """Share the state with other workers; only the system's clock is the same in all."""
         link = table.link(self.name) if table and self._clock is time.monotonic else None
         if link is not None:
             self._machine.share(link)
 
-    def _admitted(self) -> Permit:
-        """Get leave for one call, without the lock while it is closed.
+    def _refuse_coroutine(self, permit: Permit, result: Coroutine[Any, Any, Any]) -> Never:
+        """Say that `call` cannot know how a coroutine ends.
 
         Raises:
-            CircuitBreakerOpenError: refused.
+            TypeError: always.
         """
-        machine = self._machine
-        # The period is read first: see `Machine.passes`.
-        permit = machine.period
-        link = machine.link
-        if machine.passes and (link is None or link.generation() == machine.seen):
-            return permit
-        return self._admit()
+        result.close()
+        error = f"breaker {self.name!r}: the call returned a coroutine; use `await breaker.acall`"
+        self._abandon(permit)
+        raise TypeError(error)
 
-    def _returned(self, permit: Permit, started: float, result: object) -> None:
-        """Take what a call returned, without the lock while all is well."""
-        machine = self._machine
-        seconds = self._clock() - started
-        if machine.calm and permit == machine.period and seconds <= self._slow_after:
-            next(self._quiet)
-            if broadcast.listeners or self._events.listeners:
-                self._publish(CallFinished(self.name, "success", seconds))
-        elif failure := self._judged(result):
-            self._failed(permit, started, failure)
-        else:
-            self._succeeded(permit, started)
-
-    def _raised(self, permit: Permit, started: float, error: BaseException) -> None:
-        """Take what a call raised."""
-        if not isinstance(error, Exception):
-            # Cancelled or interrupted: nothing is known about the called service.
-            self._abandon(permit)
-        elif self.config.is_failure(error):
-            self._failed(permit, started, error)
-        else:
-            self._succeeded(permit, started)
-
-    def _admit(self) -> Permit:
-        """Get leave for one call.
-
-        Raises:
-            CircuitBreakerOpenError: refused.
-        """
-        with self._lock:
-            self._settle()
-            now = self._clock()
-            permit = self._machine.admit(now)
-            if permit is None:
-                self._rejected += 1
-            wait = self._machine.retry_after(now)
-            events = self._machine.take_events()
-        self._publish(*events)
-        if permit is not None:
-            return permit
-        error = CircuitBreakerOpenError(self.name, self.state.value, wait)
-        self._publish(CallFinished(self.name, "rejected", 0.0, error))
-        raise error
-
-    def _settle(self) -> None:
-        """Take in the successes that were counted without the lock, which is held now."""
-        counted = next(self._quiet)
-        successes = counted - self._quiet_taken
-        # Reading counts too.
-        self._quiet_taken = counted + 1
-        self._successes += successes
-        self._machine.calm_successes(successes)
-
-    def _succeeded(self, permit: Permit, started: float) -> None:
-        machine = self._machine
-        now = self._clock()
-        with self._lock:
-            self._settle()
-            self._successes += 1
-            machine.succeeded(permit, now - started, now)
-            events = machine.take_events() if machine.events else ()
-        if broadcast.listeners or self._events.listeners:
-            self._publish(CallFinished(self.name, "success", now - started), *events)
-
-    def _failed(self, permit: Permit, started: float, error: BaseException) -> None:
-        machine = self._machine
-        now = self._clock()
-        with self._lock:
-            self._settle()
-            self._failures += 1
-            machine.failed(permit, now - started, now)
-            events = machine.take_events()
-        self._publish(CallFinished(self.name, "failure", now - started, error), *events)
-
-    def _judged(self, result: object) -> BaseException | None:
-        """Return what a returned value counts as."""
-        is_failure = self.config.failure_result
-        return FailureResultError(result) if is_failure and is_failure(result) else None
-
-    def _abandon(self, permit: Permit) -> None:
-        with self._lock:
-            self._machine.abandon(permit)
-
-    def _change(self, change: Callable[[Machine, float], None]) -> None:
-        with self._lock:
-            self._settle()
-            change(self._machine, self._clock())
-            events = self._machine.take_events()
-        self._publish(*events)
-
-    def _publish(self, *events: Event) -> None:
-        for event in events:
-            self._events.publish(event)
-            broadcast.publish(event)
-
-    def _wrap_coroutine(self, function: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
-        call = self.acall
-
-        @wraps(function)
-        async def wrapper(*args: Any, **kwargs: Any) -> Any:
-            return await call(function, *args, **kwargs)
-
-        return wrapper
-
-    def _wrap_generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(function)
-        def wrapper(*args: Any, **kwargs: Any) -> Iterator[Any]:
-            with _Call(self):
-                result = yield from function(*args, **kwargs)
-            return result  # type: ignore[no-any-return]
-
-        return wrapper
-
-    def _wrap_async_generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(function)
-        async def wrapper(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-            with _Call(self):
-                async for item in function(*args, **kwargs):
-                    yield item
-
-        return wrapper
-
-
-class _Call:
-    """One guarded block: from leave to result."""
-
-    __slots__ = ("_breaker", "_permit", "_started")
-
-    def __init__(self, breaker: CircuitBreaker) -> None:
-        self._breaker = breaker
-
-    def __enter__(self) -> None:
-        self._permit = self._breaker._admitted()
-        self._started = self._breaker._clock()
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if error is None:
-            self._breaker._succeeded(self._permit, self._started)
-        else:
-            self._breaker._raised(self._permit, self._started, error)
-
-
-class FailureResultError(Exception):
-    """What an event shows for a returned value that counted as a failure."""
-
-    def __init__(self, value: object) -> None:
-        super().__init__(f"returned a {type(value).__name__} that counts as a failure")
-
-
-def share_state(path: Path) -> None:
-    """Let the breakers of one name in this process and its future children share their state.
-
-    Breakers with a clock of their own stay alone. To be called before workers are forked.
-
-    Args:
-        path: a file for the state, in a folder that only this service writes to.
-
-    Raises:
-        OSError: the file cannot be made; every breaker goes on alone.
-    """
-    shared.table = shared.Table(path)
-    for breaker in tuple(_all):
-        breaker._join(shared.table)
-
-
-def _renew_locks() -> None:
-    """Replace locks that other threads may have held at the fork."""
-    for breaker in tuple(_all):
-        breaker._lock = Lock()
-
-
-os.register_at_fork(after_in_child=_renew_locks)
 
 # The name it had where it guarded only calls to a language model.
 LLMCircuitBreaker = CircuitBreaker

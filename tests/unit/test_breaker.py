@@ -1,11 +1,9 @@
 """The circuit breaker opens, waits, probes and closes by its rules, whoever calls it."""
 
 import asyncio
-import os
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +12,6 @@ from stack.breaker import (
     CircuitBreaker,
     CircuitState,
     get_circuit_breaker,
-    share_state,
-    shared,
 )
 from stack.breaker.events import BreakerCreated, CallFinished, Event, StateChanged, subscribe
 from stack.errors import (
@@ -23,41 +19,12 @@ from stack.errors import (
     CircuitBreakerOpenError,
     ConfigurationError,
 )
-
-
-class Clock:
-    """Seconds that pass when the test says so."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class DownError(Exception):
-    """What the guarded call raises here."""
-
-
-def fail() -> None:
-    raise DownError
+from tests.unit.breaker_parts import Clock, DownError, break_it, fail, make
 
 
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
-
-
-def make(clock: Clock, **options: Any) -> CircuitBreaker:
-    return CircuitBreaker(
-        "peer", clock=clock, **{"failure_threshold": 3, "timeout_seconds": 10.0, **options}
-    )
-
-
-def break_it(breaker: CircuitBreaker, times: int = 3) -> None:
-    for _ in range(times):
-        with pytest.raises(DownError):
-            breaker.call(fail)
 
 
 def test_it_opens_after_consecutive_failures_only(clock: Clock) -> None:
@@ -371,131 +338,6 @@ def test_threads_lose_no_count() -> None:
         thread.join()
     stats = breaker.stats()
     assert (stats.calls, stats.successes, stats.failures) == (4000, 2000, 2000)
-
-
-class Worker:
-    """A breaker as another worker has it: the same name, another machine."""
-
-    def __init__(self, table: shared.Table, clock: Clock) -> None:
-        self.breaker = CircuitBreaker(
-            "shared", clock=clock, failure_threshold=2, timeout_seconds=10.0, success_threshold=2
-        )
-        link = table.link("shared")
-        assert link is not None
-        self.breaker._machine.share(link)
-
-    def fail(self) -> None:
-        with pytest.raises(DownError):
-            self.breaker.call(fail)
-
-    def succeed(self) -> None:
-        self.breaker.call(lambda: None)
-
-    def refuses(self) -> bool:
-        try:
-            self.succeed()
-        except CircuitBreakerOpenError:
-            return True
-        return False
-
-
-def test_workers_share_one_state(clock: Clock, tmp_path: Path) -> None:
-    """One opens it for all, one at a time probes, its result is everybody's."""
-    table = shared.Table(tmp_path / "breakers")
-    one, two = Worker(table, clock), Worker(table, clock)
-    one.fail()
-    two.fail()
-    assert not one.refuses()
-    one.fail()
-    one.fail()
-    assert two.refuses()
-    clock.now += 10
-    two.succeed()
-    assert one.refuses(), "while the other one probes"
-    two.succeed()
-    assert not one.refuses()
-    assert one.breaker.state == CircuitState.CLOSED.value
-
-
-def test_a_worker_that_dies_probing_is_replaced(clock: Clock, tmp_path: Path) -> None:
-    """After a minute without its result another one probes."""
-    table = shared.Table(tmp_path / "breakers")
-    dead, living = Worker(table, clock), Worker(table, clock)
-    dead.fail()
-    dead.fail()
-    clock.now += 10
-    dead.breaker._admit()
-    assert living.refuses()
-    clock.now += 60
-    living.succeed()
-    living.succeed()
-    assert living.breaker.state == CircuitState.CLOSED.value
-
-
-def test_only_the_first_of_two_transitions_counts(clock: Clock, tmp_path: Path) -> None:
-    """Two workers that decide at the same moment end in one state, told of once."""
-    table = shared.Table(tmp_path / "breakers")
-    one, two = Worker(table, clock), Worker(table, clock)
-    told: list[Event] = []
-    for worker in (one, two):
-        worker.breaker.subscribe(told.append)
-        worker.fail()
-    # Both have a call under way that began while the breaker was closed.
-    permits = [(w, w.breaker._admit()) for w in (one, two)]
-    for worker, permit in permits:
-        worker.breaker._failed(permit, clock.now, DownError())
-    changes = [e for e in told if isinstance(e, StateChanged)]
-    assert [c.followed for c in changes] == [False, True]
-    assert {c.to_state for c in changes} == {"open"}
-
-
-def test_a_broken_table_leaves_each_worker_on_its_own(clock: Clock, tmp_path: Path) -> None:
-    """The breaker goes on, alone."""
-    table = shared.Table(tmp_path / "breakers")
-    worker = Worker(table, clock)
-    os.close(table._file)
-    worker.fail()
-    worker.fail()
-    assert worker.refuses()
-    clock.now += 10
-    worker.succeed()
-    table._file = os.open("/dev/null", os.O_RDONLY)
-
-
-def test_a_full_table_leaves_further_breakers_alone(tmp_path: Path) -> None:
-    """There are as many places as the docs say."""
-    table = shared.Table(tmp_path / "breakers")
-    assert all(table.link(f"b{number}") for number in range(shared.SLOTS))
-    assert table.link("b0") is not None
-    assert table.link("one too many") is None
-
-
-def test_forked_workers_follow_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a child opens is open in its parent."""
-    monkeypatch.setattr(shared, "table", None)
-    breaker = CircuitBreaker("forked and shared", failure_threshold=1)
-    share_state(tmp_path / "breakers")
-    pid = os.fork()
-    if pid == 0:
-        try:
-            breaker.call(fail)
-        finally:
-            os._exit(0)
-    os.waitpid(pid, 0)
-    with pytest.raises(CircuitBreakerOpenError):
-        breaker.call(lambda: None)
-
-
-def test_a_fork_in_the_middle_of_a_call_does_not_block_the_child() -> None:
-    """The child's lock is its own."""
-    breaker = CircuitBreaker("forked")
-    with breaker._lock:
-        pid = os.fork()
-        if pid == 0:
-            breaker.call(lambda: None)
-            os._exit(0)
-    _, status = os.waitpid(pid, 0)
-    assert os.waitstatus_to_exitcode(status) == 0
 
 
 def test_a_registered_breaker_keeps_its_fallback() -> None:
