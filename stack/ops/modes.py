@@ -11,6 +11,8 @@ from stack.errors import OpsError
 from stack.ops import local, log_files, run_folder
 from stack.ops.components import Plan
 from stack.ops.docker.compose import Compose
+from stack.ops.docker.containers import containers
+from stack.ops.docker.engine import find_engine
 from stack.ops.local import Progress
 from stack.ops.supervisor import Supervisor
 
@@ -67,7 +69,12 @@ def running_plan(run_dir: Path) -> Plan | None:
         return None
     if plan.mode == "local":
         return plan if Supervisor(run_dir).running() else None
-    return plan if Compose(plan, _silent).containers() else None
+    try:
+        engine = find_engine(run_dir)
+    except OpsError:
+        # Without its engine no container runs.
+        return None
+    return plan if containers(engine, plan.project) else None
 
 
 def down(run_dir: Path, *, volumes: bool = False) -> bool:

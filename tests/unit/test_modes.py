@@ -1,0 +1,256 @@
+"""The way the stack runs: what runs already, what is wanted, else what is possible."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from stack.errors import OpsError
+from stack.ops import local, modes, run_folder
+from stack.ops.components import Plan
+from stack.ops.docker.containers import Container
+from stack.ops.ports import DEFAULTS
+
+LLM = Container("id", "stack-llm-1", "llm", "running", "healthy", 7, 0)
+
+
+@dataclass
+class Machine:
+    """What is possible on this machine, what runs there, and what was done."""
+
+    no_engine: str = ""
+    no_plugin: str = ""
+    no_images: str = ""
+    containers: list[Container] = field(default_factory=list)
+    supervised: bool = False
+    done: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+
+    def compose(self, plan: Plan, progress: Callable[[str], None]) -> FakeCompose:
+        for failure in (self.no_engine, self.no_plugin):
+            if failure:
+                raise OpsError(failure)
+        return FakeCompose(self, plan)
+
+
+class FakeCompose:
+    """Takes the place of `Compose`."""
+
+    def __init__(self, machine: Machine, plan: Plan) -> None:
+        self.machine = machine
+        self.plan = plan
+
+    @property
+    def chosen(self) -> list[object]:
+        if self.machine.no_images:
+            raise OpsError(self.machine.no_images)
+        return []
+
+    def containers(self) -> list[Container]:
+        return self.machine.containers
+
+    def down(self, *, volumes: bool) -> None:
+        self.machine.done.append("compose down" + (" with volumes" if volumes else ""))
+
+    def logs(self, name: str | None, lines: int, follow: bool) -> list[str]:
+        return [f"{name} {lines} {follow}"]
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """A machine with an engine and all images, on which nothing runs."""
+    machine = Machine()
+
+    def find_engine(run_dir: Path) -> None:
+        if machine.no_engine:
+            raise OpsError(machine.no_engine)
+
+    class Supervisor:
+        def __init__(self, run_dir: Path) -> None:
+            """As the real one."""
+
+        def running(self) -> bool:
+            return machine.supervised
+
+    def local_down(run_dir: Path) -> bool:
+        machine.done.append("local down")
+        return machine.supervised
+
+    def local_up(plan: Plan, progress: Callable[[str], None]) -> bool:
+        machine.done.append("local up")
+        return not machine.supervised
+
+    monkeypatch.setattr(modes, "Compose", machine.compose)
+    monkeypatch.setattr(modes, "find_engine", find_engine)
+    monkeypatch.setattr(modes, "containers", lambda engine, project: machine.containers)
+    monkeypatch.setattr(modes, "Supervisor", Supervisor)
+    monkeypatch.setattr(local, "down", local_down)
+    monkeypatch.setattr(local, "up", local_up)
+    return machine
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Plan:
+    return Plan(Path("/checkout"), tmp_path, DEFAULTS, load=2.0)
+
+
+def decided(machine: Machine, plan: Plan, wanted: str = "auto") -> Plan:
+    """Return the plan that is run, checked to be started by what its mode says."""
+    runner = modes.decide(plan, wanted, machine.told.append)
+    assert isinstance(runner, modes.Local) == (runner.plan.mode == "local")
+    return runner.plan
+
+
+def was_started(plan: Plan, mode: str) -> Plan:
+    """Remember a plan as one that was started in that mode, with other ports."""
+    started = replace(plan, mode=mode, ports={**DEFAULTS, "LLM_PORT": 1}, speed=7.0)
+    run_folder.save(started)
+    return started
+
+
+@pytest.mark.parametrize("wanted", ["auto", "compose"])
+def test_containers_are_preferred_where_they_are_possible(
+    machine: Machine, plan: Plan, wanted: str
+) -> None:
+    """With all of the plan that was asked for."""
+    assert decided(machine, plan, wanted) == replace(plan, mode="compose")
+    assert machine.told == []
+
+
+@pytest.mark.parametrize("what", ["no_engine", "no_plugin", "no_images"])
+def test_auto_falls_back_to_processes_and_says_why(machine: Machine, plan: Plan, what: str) -> None:
+    """In one line with the reason."""
+    setattr(machine, what, "the reason")
+    assert decided(machine, plan) == replace(plan, mode="local")
+    assert machine.told == ["no containers: the reason"]
+
+
+@pytest.mark.parametrize("what", ["no_engine", "no_plugin", "no_images"])
+def test_compose_that_is_wanted_and_impossible_is_an_error(
+    machine: Machine, plan: Plan, what: str
+) -> None:
+    """Nothing else is started in its place."""
+    setattr(machine, what, "the reason")
+    with pytest.raises(OpsError, match="the reason"):
+        modes.decide(plan, "compose", machine.told.append)
+
+
+def test_processes_that_are_wanted_ask_for_no_engine(machine: Machine, plan: Plan) -> None:
+    """Nor does their start; what they are started with is the plan."""
+    machine.no_engine = "no engine"
+    runner = modes.decide(plan, "local", machine.told.append)
+    assert runner.plan == replace(plan, mode="local")
+    assert runner.up()
+    assert (machine.done, machine.told) == (["local up"], [])
+
+
+@pytest.mark.parametrize("mode", ["local", "compose"])
+@pytest.mark.parametrize("wanted", ["auto", "same"])
+def test_what_runs_goes_on_with_its_own_plan(
+    machine: Machine, plan: Plan, mode: str, wanted: str
+) -> None:
+    """Whatever ports and speed the environment says now, and whatever images are to be had."""
+    started = was_started(plan, mode)
+    machine.supervised = mode == "local"
+    machine.containers = [LLM] if mode == "compose" else []
+    machine.no_images = "none"
+    assert decided(machine, plan, mode if wanted == "same" else wanted) == started
+    assert machine.told == []
+
+
+@pytest.mark.parametrize(("mode", "wanted"), [("local", "compose"), ("compose", "local")])
+def test_another_mode_than_what_runs_is_an_error(
+    machine: Machine, plan: Plan, mode: str, wanted: str
+) -> None:
+    """Two at once would want the same ports; the message has the mend."""
+    was_started(plan, mode)
+    machine.supervised = mode == "local"
+    machine.containers = [LLM]
+    with pytest.raises(OpsError, match=f"runs in {mode} mode already; `make down` stops it"):
+        modes.decide(plan, wanted, machine.told.append)
+
+
+@pytest.mark.parametrize("mode", ["local", "compose"])
+def test_what_was_started_and_runs_no_more_decides_nothing(
+    machine: Machine, plan: Plan, mode: str
+) -> None:
+    """The next start has the plan of now, in any mode."""
+    was_started(plan, mode)
+    assert modes.running_plan(plan.run_dir) is None
+    assert decided(machine, plan) == replace(plan, mode="compose")
+    assert decided(machine, plan, "local") == replace(plan, mode="local")
+
+
+@pytest.mark.parametrize("wanted", ["auto", "local"])
+def test_containers_of_an_engine_that_is_gone_do_not_run(
+    machine: Machine, plan: Plan, wanted: str
+) -> None:
+    """Who has stopped the engine can still run processes."""
+    was_started(plan, "compose")
+    machine.no_engine = "no Docker engine answers"
+    assert decided(machine, plan, wanted) == replace(plan, mode="local")
+
+
+def test_containers_that_cannot_be_steered_get_no_rivals(machine: Machine, plan: Plan) -> None:
+    """Where they run and Compose is lost, the error is that."""
+    was_started(plan, "compose")
+    machine.containers = [LLM]
+    machine.no_plugin = "no `docker compose`"
+    with pytest.raises(OpsError, match="no `docker compose`"):
+        modes.decide(plan, "auto", machine.told.append)
+
+
+@pytest.mark.parametrize(
+    ("containers", "volumes", "done"),
+    [
+        ([LLM], False, ["compose down"]),
+        ([LLM], True, ["compose down with volumes"]),
+        ([], False, []),
+        ([], True, ["compose down with volumes"]),
+    ],
+    ids=["runs", "runs, volumes", "nothing", "nothing, volumes"],
+)
+def test_containers_are_stopped_as_they_were_started(
+    machine: Machine,
+    plan: Plan,
+    containers: list[Container],
+    volumes: bool,
+    done: list[str],
+) -> None:
+    """What is stored is deleted when told, also when nothing runs."""
+    was_started(plan, "compose")
+    machine.containers = containers
+    assert modes.down(plan.run_dir, volumes=volumes) == bool(containers)
+    assert machine.done == done
+
+
+@pytest.mark.parametrize("volumes", [False, True])
+def test_processes_are_stopped_and_their_data_stays_unless_told(
+    machine: Machine, plan: Plan, volumes: bool
+) -> None:
+    """No engine is asked."""
+    machine.no_engine = "no engine"
+    was_started(plan, "local")
+    (plan.data / "inbox").mkdir(parents=True)
+    machine.supervised = True
+    assert modes.down(plan.run_dir, volumes=volumes)
+    assert machine.done == ["local down"]
+    assert plan.data.exists() == (not volumes)
+
+
+def test_nothing_is_stopped_in_a_new_folder(machine: Machine, tmp_path: Path) -> None:
+    """Which is no error."""
+    assert not modes.down(tmp_path)
+
+
+def test_logs_are_those_of_the_mode(machine: Machine, plan: Plan) -> None:
+    """Of containers by Compose, of processes from their files."""
+    was_started(plan, "compose")
+    assert list(modes.logs(plan.run_dir, "llm", 3, follow=False)) == ["llm 3 False"]
+    was_started(plan, "local")
+    (plan.run_dir / "logs").mkdir()
+    (plan.run_dir / "logs" / "llm.log").write_text("1\n2\n")
+    assert list(modes.logs(plan.run_dir, "llm", 1, follow=False)) == ["2"]
