@@ -36,8 +36,8 @@ def run(
     Raises:
         OpsError: it is not there, fails or takes too long.
     """
-    with (stdin or Path(os.devnull)).open("rb") as source:
-        try:
+    try:
+        with (stdin or Path(os.devnull)).open("rb") as source:
             ended = subprocess.run(  # noqa: S603 -- our own commands
                 command,
                 stdin=source,
@@ -50,12 +50,16 @@ def run(
                 timeout=timeout,
                 check=False,
             )
-        except subprocess.TimeoutExpired:
-            raise OpsError(f"{command[0]} took longer than {timeout:g} s") from None
-        except OSError as error:
-            raise OpsError(f"{command[0]} cannot be run: {error}") from error
+    except subprocess.TimeoutExpired:
+        raise OpsError(f"{command[0]} took longer than {timeout:g} s") from None
+    except OSError as error:
+        raise OpsError(f"{command[0]} cannot be run: {error}") from error
     if ended.returncode != 0:
-        lines = [line for line in (ended.stderr or ended.stdout).splitlines() if line.strip()]
+        lines = _lines(ended.stderr or "") or _lines(ended.stdout)
         said = "\n  ".join(lines[shown]) or f"exit {ended.returncode}"
         raise OpsError(f"{command[0]}: {said}")
     return ended.stdout
+
+
+def _lines(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.strip()]
