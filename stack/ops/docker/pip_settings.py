@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import sys
 import tempfile
@@ -51,5 +52,5 @@ def _settings() -> dict[str, str]:
 
 def _unquoted(shown: str) -> str:
     """Pip prints values as Python's `repr`; a list of several has newlines between them."""
-    text = shown.strip().strip("'\"").replace("\\n", "\n")
+    text = str(ast.literal_eval(shown.strip()))
     return "\n    ".join(text.splitlines())
