@@ -85,7 +85,7 @@ def machines_settings(trusted: str) -> list[bytes]:
         }
     lines = [line for line in paths["pip_conf"].splitlines() if "=" in line]
     certificates = re.findall(
-        r"-----BEGIN .+?-----\n(.+?)\n-----END", paths.get("ca_bundle", ""), 16
+        r"-----BEGIN .+?-----\n(.+?)\n-----END", paths.get("ca_bundle", ""), re.DOTALL
     )
     own = [each for each in certificates if each not in trusted]
     return [each.encode() for each in [*lines, *own]]

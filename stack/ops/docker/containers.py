@@ -86,9 +86,7 @@ def usage(engine: Engine, found: Sequence[Container]) -> dict[str, Usage]:
     shown = engine.run("stats", "--no-stream", "--no-trunc", "--format={{json .}}", *names)
     rows = [json.loads(line) for line in shown.splitlines()]
     return {
-        names[row["ID"]]: Usage(
-            _bytes(row["MemUsage"].partition("/")[0]), float(row["CPUPerc"].rstrip("%"))
-        )
+        names[row["ID"]]: Usage(_bytes(row["MemUsage"].partition("/")[0]), _percent(row["CPUPerc"]))
         for row in rows
         if row["ID"] in names
     }
@@ -121,6 +119,11 @@ def _has_ended_well(described: dict[str, Any]) -> bool:
     return labels.get(_ONE_OFF) == "True" or (
         once and state["Status"] in {"created", "running", "exited"} and state["ExitCode"] == 0
     )
+
+
+def _percent(shown: str) -> float:
+    """Read a share; the engine shows dashes for what has just ended."""
+    return float(shown.rstrip("%").strip("-") or 0)
 
 
 def _bytes(shown: str) -> int:

@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from stack.errors import OpsError
@@ -112,9 +113,9 @@ def build(root: Path, run_dir: Path, engine: Engine, progress: Progress, *, anew
         OpsError: one cannot be built; the message names it and why.
     """
     steps: list[tuple[Image, Callable[[], None]]] = [
-        (PYTHON, lambda: _python(engine)),
+        (PYTHON, partial(_python, engine)),
         *(
-            (image, lambda image=image: _tool(image, root, run_dir, engine, progress))  # type: ignore[misc]
+            (image, partial(_tool, image, root, run_dir, engine, progress))
             for image in (PROMETHEUS, ALERTMANAGER, JAEGER)
         ),
     ]
