@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from dataclasses import asdict
 from typing import Any
@@ -12,6 +11,8 @@ from werkzeug.exceptions import HTTPException
 
 import stack
 from services.inbox import metrics
+from services.inbox.errors import StoreError
+from services.inbox.outage import Outage
 from services.inbox.payload import MAX_BODY_BYTES, InvalidPayloadError, parse
 from services.inbox.runbooks import Runbooks
 from services.inbox.settings import Settings
@@ -38,9 +39,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     store = _open(settings)
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-    stack.instrument(app, service="inbox", readiness={"database": store.check})
+    outage = Outage()
+    readiness = {"database": store.check, "storing": outage.check}
+    stack.instrument(app, service="inbox", readiness=readiness)
     metrics.WATCHDOG_SEEN.set(store.watchdog_seen() or 0)
-    _receive(app, store)
+    _receive(app, store, outage)
     _show(app, store, settings)
     _answer_errors_in_json(app)
     secure(app)
@@ -50,24 +53,30 @@ def create_app(settings: Settings | None = None) -> Flask:
 def _open(settings: Settings) -> Store:
     try:
         return Store(settings.database_path)
-    except sqlite3.Error as error:
+    except StoreError as error:
         raise ConfigurationError(
             "DATABASE_PATH",
             str(settings.database_path),
-            f"a database that can be written ({error}); move a damaged one away",
+            f"a database that can be written; {error}",
         ) from error
 
 
-def _receive(app: Flask, store: Store) -> None:
+def _receive(app: Flask, store: Store, outage: Outage) -> None:
     @app.post("/api/v2/alerts")
-    def receive() -> Response:
+    def receive() -> Response | tuple[Response, int]:
         if not request.is_json:
             raise InvalidPayloadError(
                 415, "Content-Type", request.content_type, "must be application/json"
             )
         notification = parse(request.get_data())
         now = time.time()
-        for delivery in store.add(notification, now):
+        try:
+            deliveries = store.add(notification, now)
+        except StoreError as error:
+            outage.began(error)
+            return _unavailable(error, f"not stored: {error}; send it again")
+        outage.over()
+        for delivery in deliveries:
             metrics.record(delivery)
             if delivery.alert.name == WATCHDOG and delivery.alert.status == "firing":
                 metrics.WATCHDOG_SEEN.set(now)
@@ -133,17 +142,22 @@ def _answer_errors_in_json(app: Flask) -> None:
         _log.warning(f"refused: {error}", event_type="notification_refused", status=error.status)
         return jsonify(error.as_json()), error.status
 
-    @app.errorhandler(sqlite3.Error)
-    def not_stored(error: sqlite3.Error) -> tuple[Response, int]:
+    @app.errorhandler(StoreError)
+    def not_read(error: StoreError) -> tuple[Response, int]:
         _log.error("the database failed", event_type="database_failed", exc=error)
-        # Alertmanager sends again what was not acknowledged.
-        return jsonify(_problem("the database failed; send it again")), 503
+        return _unavailable(error, str(error))
 
     @app.errorhandler(HTTPException)
     def other(error: HTTPException) -> tuple[Response, int]:
         if error.code == 413:
             return jsonify(_problem(f"the body must be at most {MAX_BODY_BYTES} bytes")), 413
         return jsonify(_problem(error.description or error.name)), error.code or 500
+
+
+def _unavailable(error: StoreError, message: str) -> tuple[Response, int]:
+    """Answer 503: Alertmanager sends again what was not acknowledged."""
+    metrics.STORE_ERRORS.labels(error.reason).inc()
+    return jsonify(_problem(message)), 503
 
 
 def _problem(message: str) -> dict[str, Any]:

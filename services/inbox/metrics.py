@@ -2,6 +2,7 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from services.inbox.errors import REASONS
 from services.inbox.store import Delivery
 
 RECEIVED = Counter(
@@ -20,6 +21,13 @@ WATCHDOG_SEEN = Gauge(
     "When the alert that always fires arrived last; 0 for never.",
     multiprocess_mode="max",
 )
+STORE_ERRORS = Counter(
+    "inbox_store_errors_total",
+    "Requests that failed because the database could not be used, by reason.",
+    ("reason",),
+)
+for _reason in REASONS:
+    STORE_ERRORS.labels(_reason)
 
 # Names come from outside; past this many a further one is counted as `other`.
 _MAX_NAMES = 200

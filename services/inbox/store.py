@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from services.inbox.errors import StoreError
 from services.inbox.payload import Alert, Notification, utc
 
 WATCHDOG = "Watchdog"
@@ -76,17 +76,20 @@ class Delivery:
 class Store:
     """Keeps alerts and notifications, the newest 10,000 and 5,000. Thread-safe and fork-safe.
 
+    On a full disk it stays as it is and can be read, also by a process that has just started.
+
     Args:
         path: the database file.
 
     Raises:
-        sqlite3.Error: the file cannot be used.
+        StoreError: the file cannot be used.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._local = threading.local()
         with self._connect() as connection:
+            # A write-ahead log would need room on the disk for reading too.
+            connection.execute("PRAGMA journal_mode = DELETE")
             connection.executescript(_SCHEMA)
 
     def add(self, notification: Notification, now: float) -> list[Delivery]:
@@ -97,7 +100,7 @@ class Store:
             now: when it came, in Unix seconds.
 
         Raises:
-            sqlite3.Error: it could not be kept.
+            StoreError: it could not be kept; what was kept before is.
         """
         with self._transaction() as connection:
             deliveries = [
@@ -159,10 +162,10 @@ class Store:
         return None if row[0] is None else float(row[0])
 
     def check(self) -> None:
-        """Make sure that the database can be read and written.
+        """Make sure that the database can be read, and locked for writing.
 
         Raises:
-            sqlite3.Error: it cannot.
+            StoreError: it cannot.
         """
         with self._transaction() as connection:
             connection.execute("SELECT count(*) FROM alert")
@@ -174,22 +177,28 @@ class Store:
             try:
                 yield connection
             except BaseException:
-                connection.execute("ROLLBACK")
+                # A full disk has ended the transaction already.
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
                 raise
             connection.execute("COMMIT")
 
     @contextmanager
     def _connect(self) -> Iterator[sqlite3.Connection]:
         """Open a connection for one piece of work: none is kept over a fork."""
-        connection = sqlite3.connect(self._path, timeout=10, isolation_level=None)
         try:
-            connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA journal_mode = WAL")
-            # An acknowledged alert survives a power cut too.
-            connection.execute("PRAGMA synchronous = FULL")
-            yield connection
-        finally:
-            connection.close()
+            connection = sqlite3.connect(self._path, timeout=10, isolation_level=None)
+            try:
+                connection.row_factory = sqlite3.Row
+                # An acknowledged alert survives a power cut too: the folder is written out as well.
+                connection.execute("PRAGMA synchronous = EXTRA")
+                # Sorting needs no room on a disk.
+                connection.execute("PRAGMA temp_store = MEMORY")
+                yield connection
+            finally:
+                connection.close()
+        except sqlite3.Error as error:
+            raise StoreError(self._path, error) from error
 
 
 def _keep(
