@@ -13,7 +13,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 ##@ Run
-up: $(VENV)/.ops ## Start the whole stack and print where everything is (MODE=local)
+up: $(VENV)/.ops ## Start the whole stack and print where everything is (MODE=compose or local)
 	@$(STACK) up $(if $(MODE),--mode $(MODE))
 
 down: $(VENV)/.ops ## Stop the stack; data in .run/ is kept
@@ -30,6 +30,9 @@ logs: $(VENV)/.ops ## Follow one log: SERVICE=gateway (or prometheus, inbox, …
 	@$(STACK) logs $(if $(SERVICE),$(SERVICE)) $(if $(FOLLOW),--follow)
 
 ##@ Build
+images: $(VENV)/.ops ## Build all container images without a registry: 6 minutes, once
+	@$(STACK) images
+
 test: lint ## Run every check: lint, types, unit, property, rules, integration
 	@$(BIN)/pytest $(ARGS)
 
@@ -54,8 +57,8 @@ lock: $(VENV)/.dev ## Pin every dependency anew, with hashes
 jaeger: $(VENV)/.ops ## Build Jaeger for local mode and images (once; needs Go; 4 minutes)
 	@$(BIN)/python -m stack.ops.jaeger
 
-clean: ## Stop the stack; delete .run/ with its data, and .venv
-	@if [ -x $(STACK) ]; then $(STACK) down; fi
+clean: ## Stop the stack; delete its data, .run/ and .venv
+	@if [ -x $(STACK) ]; then $(STACK) down --volumes; fi
 	@rm -rf .run $(VENV)
 
 help: ## Print this list
@@ -81,4 +84,4 @@ define install
 	touch $(VENV)/.$(1)
 endef
 
-.PHONY: up down load status logs test bench lint format lock jaeger clean help
+.PHONY: up down load status logs images jaeger test bench lint format lock clean help

@@ -21,7 +21,7 @@ from stack.ops import local, modes, report, run_folder, status
 from stack.ops.components import Plan
 from stack.ops.docker import images
 from stack.ops.docker.engine import find_engine
-from stack.ops.ports import read_load_rate, read_ports
+from stack.ops.ports import read_load_rate, read_ports, read_project
 
 P = ParamSpec("P")
 
@@ -86,9 +86,8 @@ def _command(function: Callable[P, None]) -> Callable[P, None]:
 def up(run_dir: Path | None, mode: str, speed: float, load: float | None) -> None:
     """Start everything, wait until it is healthy, ask a first question."""
     root = run_folder.checkout()
-    project = os.environ.get("COMPOSE_PROJECT_NAME") or "stack"
     rate = read_load_rate(root) if load is None else load
-    plan = Plan(root, _run_dir(run_dir), read_ports(root), speed, rate, project=project)
+    plan = Plan(root, _run_dir(run_dir), read_ports(root), speed, rate, project=read_project(root))
     began = time.monotonic()
     runner = modes.decide(plan, mode, _tell)
     _out.print(f"[bold]stack up[/], {runner.plan.mode} mode")

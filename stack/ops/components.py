@@ -238,6 +238,7 @@ def _alertmanager(plan: Plan, binaries: Binaries) -> Component:
             f"--storage.path={plan.data / 'alertmanager'}",
             f"--web.listen-address={plan.bind('ALERTMANAGER_PORT')}",
             f"--web.external-url={plan.url('ALERTMANAGER_PORT')}",
+            "--enable-feature=utf8-strict-mode",
             # One instance needs no gossip, and no further port.
             "--cluster.listen-address=",
         ),

@@ -1,4 +1,4 @@
-"""Which port each part of the stack has, from the environment, `.env` or the default."""
+"""What the environment and `.env` say of the run: ports, load, project; else the defaults."""
 
 from __future__ import annotations
 
@@ -58,6 +58,11 @@ def read_load_rate(root: Path, environ: Mapping[str, str] = os.environ) -> float
         ConfigurationError: `LOAD_RATE` is no number from 0 to 50.
     """
     return read(_settings(root, environ), "LOAD_RATE", number(0, 50), 1.0)
+
+
+def read_project(root: Path, environ: Mapping[str, str] = os.environ) -> str:
+    """Return what Compose calls the stack: `COMPOSE_PROJECT_NAME`, as Compose itself reads it."""
+    return _settings(root, environ).get("COMPOSE_PROJECT_NAME") or "stack"
 
 
 def _settings(root: Path, environ: Mapping[str, str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,16 +28,18 @@ def make_secrets(folder: Path) -> None:
 
 
 def make_secret(path: Path, mode: int) -> None:
-    """Write 256 random bits, unless the file holds something already.
+    """Write 256 random bits, unless the file holds something already; whole, or not at all.
 
     Raises:
         OSError: it cannot be written.
     """
     if path.exists() and path.read_text(encoding="ascii").strip():
         return
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    descriptor, draft = tempfile.mkstemp(dir=path.parent)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(f"{secrets.token_urlsafe(32)}\n")
+    Path(draft).chmod(mode)
+    Path(draft).replace(path)
 
 
 def main(arguments: Sequence[str]) -> int:

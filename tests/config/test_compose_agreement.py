@@ -47,18 +47,7 @@ def flags(command: list[str]) -> set[str]:
     return {each for each in command if each.partition("=")[0] not in OWN_TO_A_MODE}
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "prometheus",
-        pytest.param(
-            "alertmanager",
-            marks=pytest.mark.xfail(
-                reason="local mode starts Alertmanager without --enable-feature=utf8-strict-mode"
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("name", ["prometheus", "alertmanager"])
 def test_both_modes_give_the_same_flags(document: dict[str, Any], name: str) -> None:
     """Retention, features and delays; what works in one mode works in the other."""
     nowhere = Path("/bin")
@@ -147,7 +136,6 @@ def test_the_example_sets_nothing_and_explains_each_group() -> None:
         assert re.match(r"# \w.+", lines[0]), group
 
 
-@pytest.mark.xfail(reason="jaeger and grafana mount the checkout, not what `make up` has made")
 def test_every_file_comes_from_the_folder_that_make_up_makes(
     render: Render, tmp_path: Path
 ) -> None:

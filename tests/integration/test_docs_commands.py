@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(120)
 
 # Not run here: they are what runs this test, end the stack, or have a test of their own.
-ELSEWHERE = ("make up", "make test", "make down", "make clean", "gunicorn ")
+ELSEWHERE = (
+    *("make up", "make test", "make down", "make clean", "make images", "make jaeger"),
+    *("docker compose ", "gunicorn "),
+)
 PROGRAMS = ("make ", "curl ", ".venv/bin/")
 
 

@@ -73,9 +73,6 @@ def test_a_folder_that_cannot_be_written_is_one_line(
     assert said.count("\n") == 1
 
 
-@pytest.mark.xfail(
-    reason="an empty file of the mode 0444 cannot be opened by its owner", raises=AssertionError
-)
 def test_a_start_that_was_interrupted_is_made_good(nobodys_folder: Path) -> None:
     """A file that a killed first start left empty is written by the next one."""
     left = nobodys_folder / "token"
