@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,11 +34,12 @@ def make_secret(path: Path, mode: int) -> None:
     """
     if path.exists() and path.read_text(encoding="ascii").strip():
         return
-    descriptor, draft = tempfile.mkstemp(dir=path.parent)
+    draft = path.with_name(f"{path.name}.new")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(f"{secrets.token_urlsafe(32)}\n")
-    Path(draft).chmod(mode)
-    Path(draft).replace(path)
+    draft.chmod(mode)
+    draft.replace(path)
 
 
 def main(arguments: Sequence[str]) -> int:
