@@ -33,6 +33,8 @@ def clean(value: Any, depth: int = 0) -> Any:
         return value if len(value) <= MAX_TEXT and value.isascii() else _text(value)
     if kind is int:
         return value if -_MAX_INTEGER <= value <= _MAX_INTEGER else _text(_shown(value))
+    if kind is float:
+        return value if math.isfinite(value) else repr(value)
     if value is None or kind is bool:
         return value
     return _clean_rarer(value, depth)

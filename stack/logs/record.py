@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 import traceback
@@ -96,8 +97,8 @@ def _add_trace(record: dict[str, Any]) -> None:
     if span is not trace.INVALID_SPAN:
         ids = span.get_span_context()
         if ids.is_valid:
-            record["trace_id"] = f"{ids.trace_id:032x}"
-            record["span_id"] = f"{ids.span_id:016x}"
+            record["trace_id"] = ids.trace_id.to_bytes(16).hex()
+            record["span_id"] = ids.span_id.to_bytes(8).hex()
 
 
 def _move(given: dict[str, Any], name: str, record: dict[str, Any]) -> None:
@@ -120,7 +121,7 @@ def encode(record: dict[str, Any]) -> bytes:
 
 def timestamp(seconds: float) -> str:
     """Return Unix seconds as RFC 3339 in UTC, with milliseconds."""
-    whole = int(seconds // 1)
+    whole = math.floor(seconds)
     return f"{_to_the_second(whole)}.{int((seconds - whole) * 1000):03d}Z"
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextvars
 import random
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
@@ -43,10 +44,10 @@ class Exchange:
         self.status = 500
         self.error: BaseException | None = None
         self.request_id = _request_id(environ)
-        self._context = contextvars.copy_context()
+        self.context = contextvars.copy_context()
         self._started = time.perf_counter()
         self._done = False
-        self._context.run(self._begin, environ)
+        self.context.run(self._begin, environ)
 
     def run(self, app: WSGIApplication, environ: WSGIEnvironment, start: StartResponse) -> Body:
         """Call the application in this request's context."""
@@ -59,15 +60,11 @@ class Exchange:
             return start(status, [*headers, ("X-Request-ID", self.request_id)], exc_info)
 
         try:
-            return Body(self, self._context.run(app, environ, start_response))
+            return Body(self, self.context.run(app, environ, start_response))
         except BaseException as error:
             self.failed(error)
             self.finish()
             raise
-
-    def next_chunk(self, chunks: Iterator[bytes]) -> bytes:
-        """Take one chunk of the body in this request's context."""
-        return self._context.run(next, chunks)
 
     def note_route(self, environ: WSGIEnvironment) -> None:
         """Take the route from the request that Flask keeps in the environment while it works."""
@@ -84,10 +81,10 @@ class Exchange:
         """Record the request; the second time does nothing."""
         if not self._done:
             self._done = True
-            self._context.run(self._record, time.perf_counter() - self._started)
+            self.context.run(self._record, time.perf_counter() - self._started)
 
     def _begin(self, environ: WSGIEnvironment) -> None:
-        parent = extract(environ, getter=_EnvironGetter())
+        parent = extract(environ, getter=_GETTER)
         self._span = _tracer.start_span(
             self.method, parent, SpanKind.SERVER, _request_attributes(self.method, environ)
         )
@@ -112,11 +109,11 @@ class Exchange:
     def _end_span(self) -> None:
         span = self._span
         if span.is_recording():
-            end: dict[str, str | int] = {"http.response.status_code": self.status}
+            # One by one: the SDK takes longer to check a mapping of two.
+            span.set_attribute("http.response.status_code", self.status)
             if self.route != UNMATCHED:
                 span.update_name(f"{self.method} {self.route}")
-                end["http.route"] = self.route
-            span.set_attributes(end)
+                span.set_attribute("http.route", self.route)
             if self.error is not None:
                 span.record_exception(self.error)
                 span.set_attribute("error.type", type(self.error).__qualname__)
@@ -130,6 +127,7 @@ class Body(Iterable[bytes]):
 
     def __init__(self, exchange: Exchange, chunks: Iterable[bytes]) -> None:
         self._exchange = exchange
+        self._run = exchange.context.run
         self._chunks = chunks
         self._iterator = iter(chunks)
 
@@ -138,7 +136,7 @@ class Body(Iterable[bytes]):
 
     def __next__(self) -> bytes:
         try:
-            return self._exchange.next_chunk(self._iterator)
+            return self._run(next, self._iterator)
         except StopIteration:
             self._exchange.finish()
             raise
@@ -161,11 +159,19 @@ class _EnvironGetter(Getter[Mapping[str, Any]]):
     """Reads HTTP headers from a WSGI environment."""
 
     def get(self, carrier: Mapping[str, Any], key: str) -> list[str] | None:
-        value = carrier.get(f"HTTP_{key.upper().replace('-', '_')}")
+        value = carrier.get(_environ_key(key))
         return None if value is None else [value]
 
     def keys(self, carrier: Mapping[str, Any]) -> list[str]:
         return [k[5:].replace("_", "-").lower() for k in carrier if k.startswith("HTTP_")]
+
+
+_GETTER = _EnvironGetter()
+
+
+@lru_cache(maxsize=32)
+def _environ_key(header: str) -> str:
+    return f"HTTP_{header.upper().replace('-', '_')}"
 
 
 def _request_attributes(method: str, environ: WSGIEnvironment) -> dict[str, str | int]:
@@ -185,4 +191,4 @@ def _request_id(environ: WSGIEnvironment) -> str:
     if 0 < len(given) <= 128 and given.isascii() and given.replace("-", "").isalnum():
         return given
     # As the SDK makes its ids: unlikely to meet again, quick, and no secret.
-    return f"{random.getrandbits(128):032x}"
+    return random.getrandbits(128).to_bytes(16).hex()
