@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,15 @@ class Runtime:
 _runtime: Runtime | None = None
 _tracer: OTelTracer | None = None
 _lock = Lock()
+
+
+def _renew_lock() -> None:
+    global _lock  # noqa: PLW0603
+    _lock = Lock()
+
+
+# Another thread may have held it at the fork.
+os.register_at_fork(after_in_child=_renew_lock)
 
 
 def setup(service: str, *, version: str | None = None, settings: Settings | None = None) -> Runtime:

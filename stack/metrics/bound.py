@@ -12,11 +12,12 @@ from bisect import bisect_left
 from collections.abc import Callable
 from typing import Any
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.samples import Exemplar
 from prometheus_client.values import MutexValue
 
 Add = Callable[[float], None]
+Set = Callable[[float], None]
 
 
 class BoundHistogram:
@@ -26,33 +27,57 @@ class BoundHistogram:
         histogram: one with its labels given, and written by nobody else.
     """
 
-    __slots__ = ("_add_to", "_add_to_sum", "_bounds", "_buckets")
+    __slots__ = ("_add_to", "_add_to_sum", "_alone", "_bounds", "_buckets")
 
     def __init__(self, histogram: Histogram) -> None:
         self._bounds = histogram._upper_bounds
         self._buckets = histogram._buckets
+        self._alone = type(histogram._sum) is MutexValue
         self._add_to = [_adder(bucket) for bucket in histogram._buckets]
         self._add_to_sum = _adder(histogram._sum)
 
     def observe(self, amount: float, labels: dict[str, str] | None) -> None:
-        """Count an amount, which is no NaN; `labels` make an exemplar of it.
+        """Count an amount.
 
-        The labels' names and values have at most 128 characters together, as OpenMetrics asks.
+        Args:
+            amount: in the histogram's unit; no NaN.
+            labels: those of an exemplar, None for none; names and values have at most 128
+                characters together, as OpenMetrics asks.
         """
         self._add_to_sum(amount)
         at = bisect_left(self._bounds, amount)
         self._add_to[at](1.0)
         if labels is not None:
-            self._buckets[at].set_exemplar(Exemplar(labels, amount, time.time()))
+            exemplar = Exemplar(labels, amount, time.time())
+            if self._alone:
+                self._buckets[at]._exemplar = exemplar
+            else:
+                self._buckets[at].set_exemplar(exemplar)
 
 
-def bound_counter(counter: Counter) -> Add:
-    """Return what adds to a counter; the caller keeps other threads out.
+def bound_number(number: Counter | Gauge) -> Add:
+    """Return what adds to a counter or gauge; the caller keeps other threads out.
 
     Args:
-        counter: one with its labels given, and written by nobody else.
+        number: one with its labels given, and written by nobody else.
     """
-    return _adder(counter._value)
+    return _adder(number._value)
+
+
+def bound_setter(gauge: Gauge) -> Set:
+    """Return what sets a gauge; the caller keeps other threads out.
+
+    Args:
+        gauge: one with its labels given, and written by nobody else.
+    """
+    value = gauge._value
+    if type(value) is not MutexValue:
+        return gauge.set
+
+    def set_alone(amount: float) -> None:
+        value._value = amount
+
+    return set_alone
 
 
 def _adder(value: Any) -> Add:

@@ -3,48 +3,35 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
-import weakref
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Collection, Iterable
 from enum import Enum
-from threading import Lock
-from typing import TypedDict
+from itertools import count
+from threading import RLock
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from stack.metrics import exposition
-from stack.metrics.bound import Add
-from stack.metrics.component import STATES, Component, ComponentSeries, Totals
+from stack.metrics.bound import Add, bound_number
+from stack.metrics.component import STATES, Component, ComponentSeries, nearest_ranks
+from stack.metrics.locks import renew_in_children
+from stack.metrics.summary import USUAL_PERCENTILES, MetricsSummary, summarize
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
 OVERFLOW = "other"
+_LONGEST = sys.float_info.max
 
 _log = logging.getLogger(__name__)
-
-
-class MetricsSummary(TypedDict):
-    """Numbers of one component since the start or the last reset; seconds, percent 0–100."""
-
-    component: str
-    total_calls: int
-    successful_calls: int
-    failed_calls: int
-    success_rate: float
-    failure_rate: float
-    avg_latency: float
-    min_latency: float
-    max_latency: float
-    current_state: str
-    last_failure_time: float | None
-    latency_percentiles: dict[str, float]
 
 
 class PrometheusMetricsCollector:
     """Records what happens to components and tells it to Prometheus and to people.
 
-    Thread-safe and fork-safe. Summaries and percentiles are of this process; the series of
-    several gunicorn workers are merged on `/metrics`.
+    Thread-safe and fork-safe; a signal handler may record while its thread is recording. Summaries
+    and percentiles are of this process; the series of several gunicorn workers are merged on
+    `/metrics`. A component is named by any text; every method that records raises ValueError for
+    another name.
 
     Args:
         max_latency_samples: latencies kept for each component; percentiles are exact over them.
@@ -52,7 +39,7 @@ class PrometheusMetricsCollector:
         registry: where the series live; a registry of its own when not given.
 
     Raises:
-        ValueError: a limit below 1.
+        ValueError: a limit that is no whole number from 1 on.
     """
 
     def __init__(
@@ -65,8 +52,8 @@ class PrometheusMetricsCollector:
             ("max_latency_samples", max_latency_samples),
             ("max_components", max_components),
         ):
-            if value < 1:
-                raise ValueError(f"{name}={value!r} is not valid: must be at least 1")
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name}={value!r} is not valid: must be a whole number ≥ 1")
         self._max_samples = max_latency_samples
         self._max_components = max_components
         self._registry = CollectorRegistry() if registry is None else registry
@@ -74,25 +61,37 @@ class PrometheusMetricsCollector:
         self._components: dict[str, Component] = {}
         self._log_sources: set[str] = set()
         self._log_counters: dict[tuple[str, str], Add] = {}
-        self._overflowed = False
-        self._lock = Lock()
-        _renew_after_fork(self)
+        self._overflows = count()
+        self._lock = RLock()
+        renew_in_children(self)
 
     def record_circuit_breaker_call(
         self, component: str, latency_s: float, success: bool = True
     ) -> None:
-        """Count and time one call; `latency_s` in seconds, finite and not negative.
+        """Count and time one call that was made.
+
+        Args:
+            component: whose call it was.
+            latency_s: seconds it took, finite and not negative.
+            success: whether it succeeded.
 
         Raises:
-            ValueError: the latency is NaN, infinite, negative or no number.
+            ValueError: the latency is NaN, infinite, negative, too large or no number.
         """
-        if not (isinstance(latency_s, (int, float)) and math.isfinite(latency_s)) or latency_s < 0:
+        if not (isinstance(latency_s, (int, float)) and 0 <= latency_s <= _LONGEST):
             raise ValueError(f"latency_s={latency_s!r} is not valid: must be finite seconds ≥ 0")
-        known = self._components.get(component) or self._component(component)
+        try:
+            known = self._components[component]
+        except (KeyError, TypeError):
+            known = self._component(component)
         known.record_call(latency_s, success)
 
     def record_circuit_breaker_rejection(self, component: str) -> None:
-        """Count one call that the breaker refused."""
+        """Count one call that the breaker refused.
+
+        Raises:
+            ValueError: the component's name is no text.
+        """
         self._component(component).record_rejection()
 
     def record_circuit_breaker_state(self, component: str, state: str | Enum) -> None:
@@ -119,27 +118,36 @@ class PrometheusMetricsCollector:
         Raises:
             ValueError: an unknown level.
         """
-        counter = self._log_counters.get((component, level))
-        if counter is None:
-            counter = self._log_counter(component, level)
-        counter(1.0)
+        try:
+            add = self._log_counters[component, level]
+        except (KeyError, TypeError):
+            add = self._log_counter(component, level)
+        with self._lock:
+            add(1.0)
 
     def get_latency_percentiles(
-        self, component: str, percentiles: Iterable[float] = (50, 95, 99)
+        self, component: str, percentiles: Iterable[float] = USUAL_PERCENTILES
     ) -> dict[str, float]:
-        """Return `{"p50": seconds, …}` over the recent calls; 0.0 for a component without any.
+        """Return the percentiles of the component's recent latencies.
 
         The values are observed ones (nearest rank), so the relative error over the window is 0.
 
+        Args:
+            component: whose calls; an unknown one has none and is not created.
+            percentiles: any numbers from 0 to 100.
+
+        Returns:
+            `{"p50": seconds, "p99.9": seconds, …}`; 0.0 where there are no calls.
+
         Raises:
-            ValueError: a percentile outside of 0–100.
+            ValueError: a percentile that is no number or outside of 0–100.
         """
-        wanted: Sequence[float] = tuple(percentiles)
+        wanted = tuple(percentiles)
         for p in wanted:
-            if not 0 <= p <= 100:
-                raise ValueError(f"percentile={p!r} is not valid: must be from 0 to 100")
+            if not (isinstance(p, (int, float)) and 0 <= p <= 100):
+                raise ValueError(f"percentile={p!r} is not valid: must be a number from 0 to 100")
         known = self._components.get(component)
-        return known.percentiles(wanted) if known else {f"p{p:g}": 0.0 for p in wanted}
+        return known.percentiles(wanted) if known else nearest_ranks((), wanted)
 
     def get_failure_rate(self, component: str) -> float:
         """Return the percentage 0–100 of calls that failed; 0 without calls."""
@@ -151,23 +159,7 @@ class PrometheusMetricsCollector:
 
     def get_metrics_summary(self, component: str) -> MetricsSummary:
         """Return the component's numbers; an unknown one has none and is not created."""
-        known = self._components.get(component)
-        totals = known.totals() if known else Totals()
-        failure_rate = 100.0 * totals.failures / totals.calls if totals.calls else 0.0
-        return MetricsSummary(
-            component=component,
-            total_calls=totals.calls,
-            successful_calls=totals.successes,
-            failed_calls=totals.failures,
-            success_rate=100.0 - failure_rate,
-            failure_rate=failure_rate,
-            avg_latency=totals.latency_sum / totals.calls if totals.calls else 0.0,
-            min_latency=totals.latency_min if totals.calls else 0.0,
-            max_latency=totals.latency_max,
-            current_state=known.state if known else "closed",
-            last_failure_time=totals.last_failure_time,
-            latency_percentiles=self.get_latency_percentiles(component),
-        )
+        return summarize(component, self._components.get(component))
 
     def export_prometheus_format(self) -> str:
         """Return the registry as Prometheus exposition text."""
@@ -178,60 +170,93 @@ class PrometheusMetricsCollector:
         return sorted(self._components)
 
     def reset_component(self, component: str) -> None:
-        """Forget one component; its counters begin again at zero, as after a restart."""
+        """Forget one component; its counters begin again at zero, as after a restart.
+
+        A breaker that is not closed stays known, for its state is no count to forget.
+        """
         with self._lock:
-            if self._components.pop(component, None) or component in self._log_sources:
-                self._log_sources.discard(component)
-                for level in LEVELS:
-                    self._log_counters.pop((component, level), None)
-                self._series.forget(component)
+            known = self._components.pop(component, None)
+            if known is None and component not in self._log_sources:
+                return
+            self._log_sources.discard(component)
+            for level in LEVELS:
+                self._log_counters.pop((component, level), None)
+            state = known.state if known else "closed"
+            self._series.forget(component, state_too=state == "closed")
+            if state != "closed":
+                self._components[component] = self._made(component, state)
 
     def reset_all(self) -> None:
-        """Forget every component."""
+        """Forget every component, as `reset_component` does."""
         for component in {*self._components, *self._log_sources}:
             self.reset_component(component)
 
+    def renew_locks(self) -> None:
+        """Replace locks that other threads may have held at the fork."""
+        self._lock = RLock()
+        for component in self._components.values():
+            component.renew_lock()
+
     def _component(self, name: str) -> Component:
+        """Return a component by its name, made now if need be.
+
+        Raises:
+            ValueError: the name is no text.
+        """
+        _check_name(name)
         known = self._components.get(name)
         if known is not None:
             return known
         with self._lock:
-            name = self._admitted(name, self._components)
-            if name not in self._components:
-                self._components[name] = Component(name, self._series, self._max_samples)
-            return self._components[name]
+            admitted = self._admitted(name, self._components)
+            known = self._components.get(admitted)
+            if known is None:
+                known = self._components[admitted] = self._made(admitted)
+        if admitted != name:
+            self._say_overflow(name)
+        return known
+
+    def _made(self, name: str, state: str | None = None) -> Component:
+        return Component(name, self._series, self._max_samples, state)
 
     def _log_counter(self, component: str, level: str) -> Add:
-        known = level.lower()
+        """Return what counts a component's lines of a level; call it with the lock held.
+
+        Raises:
+            ValueError: the name is no text, or the level is unknown.
+        """
+        _check_name(component)
+        known = level.lower() if isinstance(level, str) else level
         if known not in LEVELS:
             raise ValueError(f"level={level!r} is not valid: must be one of {', '.join(LEVELS)}")
         with self._lock:
             source = self._admitted(component, self._log_sources)
             self._log_sources.add(source)
-            counter: Add = self._series.logs.labels(source, known)._value.inc
+            add = bound_number(self._series.logs.labels(source, known))
             if (source, known) == (component, level):
-                self._log_counters[component, level] = counter
-            return counter
+                self._log_counters[component, level] = add
+        if source != component:
+            self._say_overflow(component)
+        return add
 
-    def _admitted(self, name: str, known: Iterable[str]) -> str:
+    def _admitted(self, name: str, known: Collection[str]) -> str:
         """Bound the number of series: past the limit every new name is `other`."""
-        names = set(known)
-        if name in names or len(names) < self._max_components:
-            return name
-        if not self._overflowed:
-            self._overflowed = True
+        return name if name in known or len(known) < self._max_components else OVERFLOW
+
+    def _say_overflow(self, name: str) -> None:
+        """Say once that the limit is passed; without the lock, for the line is counted here too."""
+        if next(self._overflows) == 0:
             _log.warning(
                 "more than %d components: %r and any further one count as %r",
                 self._max_components,
                 name,
                 OVERFLOW,
             )
-        return OVERFLOW
 
-    def _renew_locks(self) -> None:
-        self._lock = Lock()
-        for component in self._components.values():
-            component.renew_lock()
+
+def _check_name(component: object) -> None:
+    if not isinstance(component, str):
+        raise ValueError(f"component={component!r} is not valid: must be text")
 
 
 def _state(state: str | Enum) -> str:
@@ -241,25 +266,23 @@ def _state(state: str | Enum) -> str:
     return str(value)
 
 
-def _renew_after_fork(collector: PrometheusMetricsCollector) -> None:
-    reference = weakref.ref(collector)
-
-    def renew() -> None:
-        alive = reference()
-        if alive is not None:
-            alive._renew_locks()
-
-    os.register_at_fork(after_in_child=renew)
-
-
 _collector: PrometheusMetricsCollector | None = None
-_creation = Lock()
+_creation = RLock()
+
+
+def _renew_creation() -> None:
+    global _creation  # noqa: PLW0603
+    _creation = RLock()
+
+
+os.register_at_fork(after_in_child=_renew_creation)
 
 
 def get_prometheus_collector() -> PrometheusMetricsCollector:
-    """Return the process-wide collector on the default registry. Thread-safe."""
+    """Return the process-wide collector on the default registry. Thread-safe and fork-safe."""
     global _collector  # noqa: PLW0603
-    with _creation:
-        if _collector is None:
-            _collector = PrometheusMetricsCollector(registry=REGISTRY)
-        return _collector
+    if _collector is None:
+        with _creation:
+            if _collector is None:
+                _collector = PrometheusMetricsCollector(registry=REGISTRY)
+    return _collector

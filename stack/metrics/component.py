@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from threading import Lock
+from fractions import Fraction
+from threading import RLock
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from stack.metrics.bound import BoundHistogram, bound_counter
+from stack.metrics.bound import BoundHistogram, bound_number, bound_setter
 from stack.metrics.instruments import DURATION_BUCKETS, exemplar
+from stack.metrics.locks import make_reentrant, renew_registry_in_children
 
 STATES = ("closed", "open", "half_open")
 OUTCOMES = ("success", "failure", "rejected")
@@ -56,9 +58,14 @@ class ComponentSeries:
             registry=registry,
         )
 
-    def forget(self, component: str) -> None:
-        """Drop every series of one component; they begin again at zero."""
-        for family in (self.calls, self.duration, self.state, self.transitions, self.logs):
+        self._counted = (self.calls, self.duration, self.transitions, self.logs)
+        for family in (*self._counted, self.state):
+            make_reentrant(family)
+        renew_registry_in_children(registry)
+
+    def forget(self, component: str, *, state_too: bool) -> None:
+        """Drop the series of one component; its counters begin again at zero."""
+        for family in (*self._counted, self.state) if state_too else self._counted:
             family.remove_by_labels({"component": component})
 
 
@@ -92,24 +99,39 @@ class Totals:
 
 
 class Component:
-    """One component's bound series, totals and recent latencies. Thread-safe."""
+    """One component's bound series, totals and recent latencies.
 
-    def __init__(self, name: str, series: ComponentSeries, max_samples: int) -> None:
+    Thread-safe; a signal handler may record while its thread is recording.
+
+    Args:
+        name: the component, as its series name it.
+        series: the families its series belong to.
+        max_samples: latencies that are kept.
+        state: the one its breaker has published before; None for no breaker yet, or a closed one.
+    """
+
+    def __init__(
+        self, name: str, series: ComponentSeries, max_samples: int, state: str | None = None
+    ) -> None:
         self.name = name
-        self.state = "closed"
+        self.state = state or "closed"
         self._totals = Totals()
-        self._series = series
+        self._transitions = series.transitions
         self._latencies: deque[float] = deque(maxlen=max_samples)
-        self._lock = Lock()
+        self._lock = RLock()
         self._calls = {
-            outcome: bound_counter(series.calls.labels(name, outcome)) for outcome in OUTCOMES
+            outcome: bound_number(series.calls.labels(name, outcome)) for outcome in OUTCOMES
         }
         self._duration = BoundHistogram(series.duration.labels(name))
-        self._states = {state: series.state.labels(name, state) for state in STATES}
+        gauges = {each: series.state.labels(name, each) for each in STATES}
+        self._states = {each: bound_setter(gauge) for each, gauge in gauges.items()}
+        if state is None:
+            # Without a time: what another worker has published is newer.
+            gauges[self.state]._value.set(1.0)
 
     def renew_lock(self) -> None:
         """Replace a lock that another thread may have held at the fork."""
-        self._lock = Lock()
+        self._lock = RLock()
 
     def record_call(self, latency: float, success: bool) -> None:
         """Count and time one call; seconds."""
@@ -127,14 +149,17 @@ class Component:
 
     def record_state(self, state: str) -> None:
         """Publish the state the breaker is in."""
-        self.state = state
-        for each, gauge in self._states.items():
-            gauge.set(each == state)
+        with self._lock:
+            self.state = state
+            for each, publish in self._states.items():
+                publish(float(each == state))
 
     def record_transition(self, from_state: str, to_state: str) -> None:
         """Count a change of state and publish the new one."""
-        self._series.transitions.labels(self.name, from_state, to_state).inc()
-        self.record_state(to_state)
+        counter = bound_number(self._transitions.labels(self.name, from_state, to_state))
+        with self._lock:
+            counter(1.0)
+            self.record_state(to_state)
 
     def totals(self) -> Totals:
         """Return a consistent copy of the totals."""
@@ -145,14 +170,25 @@ class Component:
         """Nearest-rank percentiles of the recent latencies; 0.0 when there are none."""
         with self._lock:
             ordered = sorted(self._latencies)
-        return {f"p{p:g}": _nearest_rank(ordered, p) for p in wanted}
+        return nearest_ranks(ordered, wanted)
 
 
-def _nearest_rank(ordered: list[float], percentile: float) -> float:
-    """Pick the smallest value with at least `percentile` % of all values at or below it.
+def nearest_ranks(ordered: Sequence[float], wanted: Iterable[float]) -> dict[str, float]:
+    """Pick the smallest values with at least that share of all values at or below them.
 
     Source: https://en.wikipedia.org/wiki/Percentile#The_nearest-rank_method
+
+    Args:
+        ordered: the values in rising order.
+        wanted: percentiles 0–100.
+
+    Returns:
+        `{"p50": value, "p99.9": value, …}`; 0.0 when there are no values.
     """
-    if not ordered:
-        return 0.0
-    return ordered[max(0, math.ceil(percentile / 100 * len(ordered)) - 1)]
+    found: dict[str, float] = {}
+    for percentile in wanted:
+        digits = str(float(percentile)).removesuffix(".0")
+        # As it is written: in floats, 7 / 100 * 100 is above 7, and 99.9 is not quite 99.9.
+        rank = math.ceil(Fraction(digits) * len(ordered) / 100)
+        found[f"p{digits}"] = ordered[max(0, rank - 1)] if ordered else 0.0
+    return found

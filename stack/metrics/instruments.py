@@ -1,19 +1,21 @@
 """The instruments of the metrics contract that are not about one component, and how to use them.
 
 They live on prometheus_client's default registry and follow OpenTelemetry's semantic conventions
-in Prometheus form. Every function here is thread-safe, fork-safe, and costs a few microseconds.
+in Prometheus form. Every function here is thread-safe and fork-safe, may be called by a signal
+handler, and costs a few microseconds.
 """
 
 from __future__ import annotations
 
 import os
-from functools import lru_cache
-from threading import Lock
+from functools import cache
+from threading import RLock
 
 from opentelemetry import trace
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram, disable_created_metrics
 
-from stack.metrics.bound import Add, BoundHistogram
+from stack.metrics.bound import Add, BoundHistogram, bound_number
+from stack.metrics.locks import make_reentrant, renew_registry_in_children
 
 # The bucket boundaries, in seconds, that OpenTelemetry's HTTP conventions advise.
 DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
@@ -58,14 +60,17 @@ _BUILD = Gauge(
 )
 
 
-# The series of `_SERVER_DURATION` that exist, and what keeps threads apart that write to them.
-_served: dict[tuple[str, str, int], BoundHistogram] = {}
-_lock = Lock()
+for _family in (_SERVER_DURATION, _SERVER_ACTIVE, _CLIENT_DURATION, _RETRIES, _HELD_LINES, _SPANS):
+    make_reentrant(_family)
+renew_registry_in_children(REGISTRY)
+
+# Keeps threads apart that write to the series.
+_lock = RLock()
 
 
 def _renew_lock() -> None:
     global _lock  # noqa: PLW0603
-    _lock = Lock()
+    _lock = RLock()
 
 
 os.register_at_fork(after_in_child=_renew_lock)
@@ -84,11 +89,7 @@ def exemplar() -> dict[str, str] | None:
 
 def record_server_request(method: str, route: str, status: int, seconds: float) -> None:
     """Count and time one served request; `route` is the template, never the raw path."""
-    series = _served.get((method, route, status))
-    if series is None:
-        series = BoundHistogram(_SERVER_DURATION.labels(method, route, str(status)))
-        with _lock:
-            series = _served.setdefault((method, route, status), series)
+    series = _histogram(_SERVER_DURATION, method, route, status)
     labels = exemplar()
     with _lock:
         series.observe(seconds, labels)
@@ -96,18 +97,16 @@ def record_server_request(method: str, route: str, status: int, seconds: float) 
 
 def server_request_began(method: str) -> None:
     """Count a request as being served."""
-    _active(method)(1.0)
+    add = _number(_SERVER_ACTIVE, method)
+    with _lock:
+        add(1.0)
 
 
 def server_request_ended(method: str) -> None:
     """Count a request as no longer being served."""
-    _active(method)(-1.0)
-
-
-@lru_cache(maxsize=64)
-def _active(method: str) -> Add:
-    add: Add = _SERVER_ACTIVE.labels(method)._value.inc
-    return add
+    add = _number(_SERVER_ACTIVE, method)
+    with _lock:
+        add(-1.0)
 
 
 def record_client_request(
@@ -123,22 +122,25 @@ def record_client_request(
         seconds: from the first byte sent to the last byte received.
     """
     code = "" if status is None else str(status)
-    _CLIENT_DURATION.labels(peer, method, code, error_type).observe(seconds, exemplar())
+    series = _histogram(_CLIENT_DURATION, peer, method, code, error_type)
+    labels = exemplar()
+    with _lock:
+        series.observe(seconds, labels)
 
 
 def record_retry(component: str, outcome: str) -> None:
     """Count one attempt; `outcome` is success, retried or exhausted."""
-    _RETRIES.labels(component, outcome).inc()
+    _add(_RETRIES, 1.0, component, outcome)
 
 
 def record_held_line(level: str) -> None:
     """Count a log line that was not written."""
-    _HELD_LINES.labels(level).inc()
+    _add(_HELD_LINES, 1.0, level)
 
 
 def record_spans(outcome: str, count: int) -> None:
     """Count spans; `outcome` is exported, dropped or failed."""
-    _SPANS.labels(outcome).inc(count)
+    _add(_SPANS, float(count), outcome)
 
 
 def publish_build(service: str, version: str) -> None:
@@ -146,6 +148,22 @@ def publish_build(service: str, version: str) -> None:
     for outcome in ("exported", "dropped", "failed"):
         _SPANS.labels(outcome)
     _BUILD.labels(service, version).set(1)
+
+
+def _add(family: Counter | Gauge, amount: float, *labels: str) -> None:
+    add = _number(family, *labels)
+    with _lock:
+        add(amount)
+
+
+@cache
+def _number(family: Counter | Gauge, *labels: str) -> Add:
+    return bound_number(family.labels(*labels))
+
+
+@cache
+def _histogram(family: Histogram, *labels: str | int) -> BoundHistogram:
+    return BoundHistogram(family.labels(*labels))
 
 
 __all__ = [

@@ -3,8 +3,10 @@
 import math
 import statistics
 from collections import Counter
+from fractions import Fraction
 from threading import Thread
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
@@ -60,26 +62,32 @@ def test_every_call_of_every_thread_is_counted_everywhere(
 @given(
     observed=st.lists(latencies, min_size=1, max_size=60),
     window=st.integers(1, 40),
-    wanted=st.lists(st.floats(0, 100), min_size=1, max_size=5),
+    wanted=st.lists(st.integers(0, 100) | st.floats(0, 100), min_size=1, max_size=5),
 )
 def test_percentiles_are_observed_values_of_the_right_rank(
     observed: list[float], window: int, wanted: list[float]
 ) -> None:
+    """The smallest value with at least p % of all at or below it, exactly."""
     collector = PrometheusMetricsCollector(max_latency_samples=window)
     for latency in observed:
         collector.record_circuit_breaker_call("c", latency)
     recent = sorted(observed[-window:])
     found = collector.get_latency_percentiles("c", wanted)
     for percentile in wanted:
-        answer = found[f"p{percentile:g}"]
-        assert answer in recent
-        if f"{percentile:g}" != str(percentile).removesuffix(".0"):
-            continue  # two percentiles may share a name of six digits
-        at_or_below = sum(latency <= answer for latency in recent)
-        below = sum(latency < answer for latency in recent)
-        share = percentile / 100 * len(recent)
-        assert at_or_below >= share or math.isclose(at_or_below, share)
-        assert below < share or math.isclose(below, share) or answer == recent[0]
+        answer = found["p" + str(percentile).removesuffix(".0")]
+        share = Fraction(str(percentile)) * len(recent)
+        assert sum(100 for latency in recent if latency <= answer) >= share
+        assert sum(100 for latency in recent if latency < answer) < share or answer == recent[0]
+
+
+@pytest.mark.parametrize("percentile", [*range(1, 101), 0.1, 28.5, 99.9])
+def test_the_percentiles_of_1_to_1000_are_ten_times_as_many(percentile: float) -> None:
+    """No rounding of floats moves a rank."""
+    collector = PrometheusMetricsCollector()
+    for latency in range(1, 1001):
+        collector.record_circuit_breaker_call("c", latency)
+    (found,) = collector.get_latency_percentiles("c", (percentile,)).values()
+    assert found == round(percentile * 10)
 
 
 @given(st.lists(latencies, min_size=2, max_size=100))

@@ -1,6 +1,7 @@
 """The collector counts what happens to components and never says what did not happen."""
 
 import math
+from collections.abc import Callable
 from enum import Enum
 
 import pytest
@@ -40,7 +41,7 @@ def test_calls_are_counted_and_timed(collector: PrometheusMetricsCollector) -> N
     assert found["circuit_breaker_call_duration_seconds_bucket", "llm", "0.25"] == 1
 
 
-@pytest.mark.parametrize("latency", [math.nan, math.inf, -0.1, "fast", None])
+@pytest.mark.parametrize("latency", [math.nan, math.inf, -0.1, "fast", None, 10**400])
 def test_a_latency_that_is_no_time_is_refused(
     collector: PrometheusMetricsCollector, latency: float
 ) -> None:
@@ -56,9 +57,7 @@ def test_the_state_is_one_series_each(
 ) -> None:
     """Exactly one state is 1."""
     collector.record_circuit_breaker_state("llm", state)
-    found = samples(collector)
-    states = {s: found["circuit_breaker_state", "llm", s] for s in ("closed", "open", "half_open")}
-    assert states == {"closed": 0, "open": 1, "half_open": 0}
+    assert states(collector) == {"closed": 0, "open": 1, "half_open": 0}
 
 
 def test_an_unknown_state_is_refused(collector: PrometheusMetricsCollector) -> None:
@@ -67,13 +66,69 @@ def test_an_unknown_state_is_refused(collector: PrometheusMetricsCollector) -> N
         collector.record_circuit_breaker_state("llm", "ajar")
 
 
+def test_a_component_without_a_breaker_is_closed(collector: PrometheusMetricsCollector) -> None:
+    """A component that only had calls shows the state that its summary says."""
+    collector.record_circuit_breaker_call("llm", 0.1)
+    assert states(collector) == {"closed": 1, "open": 0, "half_open": 0}
+
+
+def test_a_reset_forgets_counts_but_not_an_open_breaker(
+    collector: PrometheusMetricsCollector,
+) -> None:
+    """The state is the breaker's, and no count: series and summary go on to say it."""
+    collector.record_circuit_breaker_call("llm", 0.1, success=False)
+    collector.record_circuit_breaker_transition("llm", "closed", "open")
+    collector.reset_component("llm")
+    summary = collector.get_metrics_summary("llm")
+    assert (summary["total_calls"], summary["current_state"]) == (0, "open")
+    assert states(collector) == {"closed": 0, "open": 1, "half_open": 0}
+    assert ("circuit_breaker_transitions_total", "llm", "closed", "open") not in samples(collector)
+
+
+def states(collector: PrometheusMetricsCollector) -> dict[str, float]:
+    found = samples(collector)
+    return {s: found["circuit_breaker_state", "llm", s] for s in ("closed", "open", "half_open")}
+
+
 def test_log_levels_come_in_any_case(collector: PrometheusMetricsCollector) -> None:
-    """`ERROR` and `error` are one level; an unknown one is refused."""
+    """`ERROR` and `error` are one level."""
     collector.record_log_entry("llm", "ERROR")
     collector.record_log_entry("llm", "error")
     assert samples(collector)["log_entries_total", "llm", "error"] == 2
+
+
+@pytest.mark.parametrize("level", ["loud", None, 20, ["error"]])
+def test_an_unknown_level_is_refused(collector: PrometheusMetricsCollector, level: str) -> None:
+    """Only the five levels exist."""
     with pytest.raises(ValueError, match="level="):
-        collector.record_log_entry("llm", "loud")
+        collector.record_log_entry("llm", level)
+
+
+@pytest.mark.parametrize("name", [None, 7, b"llm", ["llm"]])
+def test_a_name_that_is_no_text_is_refused(
+    collector: PrometheusMetricsCollector, name: str
+) -> None:
+    """Nothing that records takes it, so that all that is known can be named in order."""
+    records: tuple[Callable[[], None], ...] = (
+        lambda: collector.record_circuit_breaker_call(name, 0.1),
+        lambda: collector.record_circuit_breaker_rejection(name),
+        lambda: collector.record_circuit_breaker_state(name, "open"),
+        lambda: collector.record_circuit_breaker_transition(name, "open", "closed"),
+        lambda: collector.record_log_entry(name),
+    )
+    for record in records:
+        with pytest.raises(ValueError, match="component="):
+            record()
+    assert collector.get_components() == []
+
+
+@pytest.mark.parametrize("limit", [0, -1, 1.5, "10", None])
+def test_a_limit_is_a_whole_number(limit: int) -> None:
+    """The message names the limit that is wrong."""
+    with pytest.raises(ValueError, match="max_components="):
+        PrometheusMetricsCollector(max_components=limit)
+    with pytest.raises(ValueError, match="max_latency_samples="):
+        PrometheusMetricsCollector(max_latency_samples=limit)
 
 
 def test_percentiles_are_values_that_were_observed(collector: PrometheusMetricsCollector) -> None:
@@ -87,8 +142,23 @@ def test_percentiles_are_values_that_were_observed(collector: PrometheusMetricsC
         "p99.9": 1.0,
         "p100": 1.0,
     }
-    with pytest.raises(ValueError, match="percentile=101"):
-        collector.get_latency_percentiles("llm", (101,))
+
+
+def test_each_percentile_has_a_name_of_its_own(collector: PrometheusMetricsCollector) -> None:
+    """A name of six digits would make p99.99999 the maximum."""
+    assert list(collector.get_latency_percentiles("llm", (99.99999, 100, 100.0))) == [
+        "p99.99999",
+        "p100",
+    ]
+
+
+@pytest.mark.parametrize("percentile", [101, -1, math.nan, "50", None])
+def test_a_bad_percentile_is_refused(
+    collector: PrometheusMetricsCollector, percentile: float
+) -> None:
+    """It is a number from 0 to 100."""
+    with pytest.raises(ValueError, match="percentile="):
+        collector.get_latency_percentiles("llm", (percentile,))
 
 
 def test_reading_creates_nothing(collector: PrometheusMetricsCollector) -> None:
