@@ -306,10 +306,12 @@ def test_the_documents_examples_run_as_printed(number: int, tmp_path: Path) -> N
     """Each is a test file of its own, and passes with every warning an error."""
     (tmp_path / "test_example.py").write_text(BLOCKS[number])
     options = ("-q", "-p", "no:cacheprovider", "-W", "error", "-rs")
+    env = {name: value for name, value in os.environ.items() if name != "OTEL_TRACES_EXPORTER"}
     ended = subprocess.run(
         [sys.executable, "-m", "pytest", *options, "test_example.py"],
         cwd=tmp_path,
-        env={name: value for name, value in os.environ.items() if name != "OTEL_TRACES_EXPORTER"},
+        # This checkout's library, wherever the environment's own lies.
+        env={**env, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=120,
