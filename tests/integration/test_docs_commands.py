@@ -60,7 +60,7 @@ def here(command: str, pipeline: "Pipeline") -> str:
         command = re.sub(rf"(?<![\w.-]){re.escape(place)}(?!\d)", actual, command)
     command = command.replace("localhost:4318", plan.bind("OTLP_HTTP_PORT"))
     command = command.replace(".run/", f"{pipeline.run_dir}/")
-    return re.sub(r"\bsleep \d+", "sleep 2", command)
+    return re.sub(r"\b(sleep |DURATION=)\d+", r"\g<1>2", command)
 
 
 def test_there_are_commands() -> None:
