@@ -6,16 +6,17 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Unpack
+from typing import Unpack
 from weakref import WeakKeyDictionary
 
 import httpx
-from opentelemetry.propagate import inject
 from tenacity import AsyncRetrying
 
+from stack.http.outgoing import CallOptions, Outgoing, RequestOptions
 from stack.http.peer import Peer, PeerOptions
 from stack.http.retrying import is_retried, policy
-from stack.http.telemetry import Attempt, Guard, client_span, note_response, note_url
+from stack.http.streaming import StreamedCall
+from stack.http.telemetry import Attempt, Guard, client_span, note_response
 from stack.metrics import instruments
 
 
@@ -44,44 +45,47 @@ class AsyncHttpClient(Peer):
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient]
         self._clients = WeakKeyDictionary()
 
-    async def get(self, path: str, **options: Any) -> httpx.Response:
+    async def get(self, path: str, **options: Unpack[CallOptions]) -> httpx.Response:
         """Send a GET; options as of `request`."""
         return await self.request("GET", path, **options)
 
-    async def post(self, path: str, **options: Any) -> httpx.Response:
+    async def post(self, path: str, **options: Unpack[CallOptions]) -> httpx.Response:
         """Send a POST, which is not repeated unless `idempotent=True`; options as of `request`."""
         return await self.request("POST", path, **options)
 
     async def request(
-        self, method: str, path: str, *, idempotent: bool | None = None, **options: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        idempotent: bool | None = None,
+        **options: Unpack[RequestOptions],
     ) -> httpx.Response:
         """Make one logical call: arguments, result and errors are those of `HttpClient.request`."""
-        method = method.upper()
-        repeatable = self._may_repeat(method, idempotent)
+        outgoing = self._outgoing(method, path, options, idempotent)
+        method = outgoing.method
         with client_span(f"{method} {self.name}", self._attributes(method)) as span:
             with Guard(self.breaker) as guard:
-                response = guard.saw(await self._attempts(method, path, repeatable, options))
+                response = guard.saw(await self._attempts(outgoing))
             note_response(span, response)
             return response
 
     @asynccontextmanager
-    async def stream(self, method: str, path: str, **options: Any) -> AsyncIterator[httpx.Response]:
+    async def stream(
+        self, method: str, path: str, **options: Unpack[RequestOptions]
+    ) -> AsyncIterator[httpx.Response]:
         """Make one attempt whose body is read piece by piece, as `HttpClient.stream` does."""
-        method = method.upper()
-        with client_span(f"{method} {self.name}", self._attributes(method)) as span:
-            attempt = Attempt(self.name, method)
-            sent = self._options(options)
-            inject(sent["headers"])
+        outgoing = self._outgoing(method, path, options)
+        attributes = self._attributes(outgoing.method) | {"url.full": outgoing.shown}
+        with StreamedCall(self.name, outgoing.method, self.breaker, attributes) as call:
+            http = self._http()
+            timeout = httpx.Timeout(outgoing.timeout).as_dict()
+            with call.sending():
+                response = await http.send(outgoing.request(http, timeout), stream=True)
             try:
-                with Guard(self.breaker) as guard:
-                    async with self._http().stream(method, path, **sent) as response:
-                        guard.saw(response)
-                        yield response
-                        attempt.answered(response)
-                        note_response(span, response)
-            except Exception as error:
-                attempt.failed(error)
-                raise
+                yield call.answered(response)
+            finally:
+                await response.aclose()
 
     async def aclose(self) -> None:
         """Close this loop's connections; the next call makes new ones."""
@@ -95,33 +99,27 @@ class AsyncHttpClient(Peer):
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    async def _attempts(
-        self, method: str, path: str, repeatable: bool, options: dict[str, Any]
-    ) -> httpx.Response:
+    async def _attempts(self, outgoing: Outgoing) -> httpx.Response:
         ends = time.monotonic() + self.budget
-        limit = 1 + (self.retries if repeatable else 0)
+        limit = 1 + (self.retries if outgoing.repeatable else 0)
         number = iter(range(limit))
         retrying = AsyncRetrying(**policy(self.name, limit, ends, self._retry_budget))
 
         async def attempt() -> httpx.Response:
-            return await self._attempt(method, path, next(number), ends, options)
+            return await self._attempt(outgoing, next(number), ends)
 
         response: httpx.Response = await retrying(attempt)
-        if repeatable and not is_retried(response):
+        if outgoing.repeatable and not is_retried(response):
             instruments.record_retry(self.name, "success")
         return response
 
-    async def _attempt(
-        self, method: str, path: str, number: int, ends: float, options: dict[str, Any]
-    ) -> httpx.Response:
-        sent = self._options(options)
-        deadline = self._deadline(ends, sent.pop("timeout", None))
+    async def _attempt(self, outgoing: Outgoing, number: int, ends: float) -> httpx.Response:
+        deadline = self._deadline(ends, outgoing.timeout)
         http = self._http()
-        attempt = Attempt(self.name, method)
-        with client_span(method, self._attributes(method, resend=number)) as span:
-            inject(sent["headers"])
-            request = http.build_request(method, path, extensions={"timeout": deadline}, **sent)
-            note_url(span, request.url)
+        attempt = Attempt(self.name, outgoing.method)
+        attributes = self._attributes(outgoing.method, resend=number) | {"url.full": outgoing.shown}
+        with client_span(outgoing.method, attributes) as span:
+            request = outgoing.request(http, deadline)
             try:
                 response = await http.send(request, stream=True)
                 try:
@@ -129,7 +127,7 @@ class AsyncHttpClient(Peer):
                     await response.aread()
                 finally:
                     await response.aclose()
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 attempt.failed(error)
                 raise
             attempt.answered(response)
@@ -141,6 +139,6 @@ class AsyncHttpClient(Peer):
         client = self._clients.get(loop)
         if client is None:
             client = self._clients[loop] = httpx.AsyncClient(
-                base_url=self.base_url, timeout=self.timeout, transport=self._transport
+                timeout=self.timeout, transport=self._transport
             )
         return client

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, Literal, Required, TypedDict
-
-import httpx
 
 from stack.breaker import CircuitBreaker, get_circuit_breaker
 from stack.errors import CallBudgetExceededError, ConfigurationError
 from stack.http.deadline import Deadline
+from stack.http.outgoing import (
+    HeaderTypes,
+    Outgoing,
+    RequestOptions,
+    address,
+    check_options,
+    checked_base,
+    checked_headers,
+    checked_seconds,
+)
 from stack.http.retrying import RetryBudget
 
 IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"})
@@ -25,7 +33,7 @@ class PeerOptions(TypedDict, total=False):
     retries: int
     retry_ratio: float
     breaker: CircuitBreaker | Literal[True] | None
-    headers: Mapping[str, str] | None
+    headers: HeaderTypes | None
 
 
 class Peer:
@@ -36,13 +44,13 @@ class Peer:
     and waits together stay within the budget; only an answer that stalls halfway may take up to one
     `timeout` more. Retries are at most a share of all calls, so that they do not make an outage
     worse. A 5xx answer is returned when attempts are used up, and counts as a failure for the
-    breaker; so does a call without an answer.
+    breaker; so does a call without an answer. An exception of the caller's own counts as nothing.
 
-    Each process makes its own connections, so it may be created before a fork.
+    Thread-safe; fork-safe, for each process makes its own connections.
 
     Args:
         name: the peer, as metrics, spans and the breaker name it.
-        base_url: its address, http or https.
+        base_url: its address, http or https; nothing else is called, for the headers are its own.
         timeout: seconds for one attempt.
         budget: seconds for all attempts and waits together; by default what `retries` attempts
             of `timeout` would take.
@@ -50,7 +58,7 @@ class Peer:
         retry_ratio: retries for each call, 0–1, that are possible in the long run; ten more are
             possible at any time.
         breaker: its breaker; by default the registered one of that name; None for none.
-        headers: sent with every request.
+        headers: sent with every request, a mapping or pairs.
 
     Raises:
         ConfigurationError: an argument is out of bounds.
@@ -66,30 +74,57 @@ class Peer:
         retries: int = 2,
         retry_ratio: float = 0.2,
         breaker: CircuitBreaker | Literal[True] | None = True,
-        headers: Mapping[str, str] | None = None,
+        headers: HeaderTypes | None = None,
     ) -> None:
+        if not (isinstance(name, str) and name):
+            raise ConfigurationError("name", name, "the peer's name as text")
         self.name = name
-        self.base_url = _checked_url(base_url)
-        self.timeout = _checked_seconds("timeout", timeout)
-        if not (isinstance(retries, int) and 0 <= retries <= 100):
+        self.base_url = checked_base(base_url)
+        self.timeout = checked_seconds("timeout", timeout)
+        if type(retries) is not int or not 0 <= retries <= 100:
             raise ConfigurationError("retries", retries, "a whole number from 0 to 100")
-        if not 0 <= retry_ratio <= 1:
-            raise ConfigurationError("retry_ratio", retry_ratio, "a ratio from 0 to 1")
-        self.budget = _checked_seconds("budget", budget or timeout * (retries + 1))
         self.retries = retries
-        self.breaker = get_circuit_breaker(name) if breaker is True else breaker
+        all_attempts = timeout * (retries + 1)
+        self.budget = all_attempts if budget is None else checked_seconds("budget", budget)
         self._retry_budget = RetryBudget(retry_ratio)
-        self._headers = dict(headers or {})
+        if not (breaker is True or breaker is None or isinstance(breaker, CircuitBreaker)):
+            raise ConfigurationError("breaker", breaker, "a CircuitBreaker, True or None")
+        self.breaker = get_circuit_breaker(name) if breaker is True else breaker
+        self._headers = checked_headers(headers)
 
-    def _may_repeat(self, method: str, idempotent: bool | None) -> bool:
-        return method in IDEMPOTENT if idempotent is None else idempotent
+    def _outgoing(
+        self, method: str, path: str, options: RequestOptions, idempotent: bool | None = None
+    ) -> Outgoing:
+        """Return what all attempts of a call have in common.
 
-    def _deadline(self, ends: float, timeout: float | None) -> Deadline:
+        Raises:
+            ConfigurationError: the path or an option cannot be used.
+        """
+        check_options(options)
+        body: dict[str, Any] = {**options}
+        headers = checked_headers(self._headers, body.pop("headers", None))
+        extensions = dict(body.pop("extensions", None) or {})
+        timeout = body.pop("timeout", None)
+        method = method.upper()
+        if idempotent is None:
+            idempotent = method in IDEMPOTENT
+        return Outgoing(
+            method,
+            address(self.base_url, path),
+            headers,
+            body,
+            extensions,
+            self.timeout if timeout is None else checked_seconds("timeout", timeout),
+            # What was read to send it is not there a second time.
+            idempotent and not isinstance(body.get("content"), (Iterator, AsyncIterator)),
+        )
+
+    def _deadline(self, ends: float, timeout: float) -> Deadline:
         """Return the time limit of one attempt.
 
         Args:
             ends: when the call's budget is over, in monotonic seconds.
-            timeout: seconds that the caller gives this attempt; the client's when None.
+            timeout: seconds that one attempt may take.
 
         Raises:
             CallBudgetExceededError: nothing is left of the budget.
@@ -97,12 +132,7 @@ class Peer:
         now = time.monotonic()
         if now >= ends:
             raise CallBudgetExceededError(self.name, self.budget)
-        return Deadline(min(ends, now + (timeout or self.timeout)))
-
-    def _options(self, options: dict[str, Any]) -> dict[str, Any]:
-        """Return a request's options with headers of its own, which may be added to."""
-        headers = {**self._headers, **(options.get("headers") or {})}
-        return {**options, "headers": headers}
+        return Deadline(min(ends, now + timeout))
 
     def _attributes(self, method: str, resend: int = 0) -> dict[str, str | int]:
         """Return a span's attributes; see OpenTelemetry's conventions for HTTP clients."""
@@ -116,19 +146,3 @@ class Peer:
         if resend:
             attributes["http.request.resend_count"] = resend
         return attributes
-
-
-def _checked_url(raw: str) -> httpx.URL:
-    try:
-        url = httpx.URL(raw)
-    except (httpx.InvalidURL, TypeError):
-        url = httpx.URL("")
-    if url.scheme not in {"http", "https"} or not url.host:
-        raise ConfigurationError("base_url", raw, "an http:// or https:// URL with a host")
-    return url
-
-
-def _checked_seconds(name: str, value: float) -> float:
-    if not 0 < value < 86_400:
-        raise ConfigurationError(name, value, "seconds above 0 and below a day")
-    return value

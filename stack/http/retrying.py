@@ -10,9 +10,11 @@ from threading import Lock
 from typing import Any
 
 import httpx
-from tenacity import RetryCallState, retry_if_exception_type, retry_if_result
+from tenacity import RetryCallState, retry_if_exception, retry_if_result
 from tenacity.wait import wait_random_exponential
 
+from stack.errors import ConfigurationError
+from stack.http.telemetry import is_peers
 from stack.metrics import instruments
 
 RETRIED_STATUS = frozenset({429, 500, 502, 503, 504})
@@ -30,9 +32,14 @@ class RetryBudget:
 
     Args:
         ratio: retries for each call, 0–1, in the long run.
+
+    Raises:
+        ConfigurationError: the ratio is none.
     """
 
     def __init__(self, ratio: float) -> None:
+        if not (isinstance(ratio, (int, float)) and 0 <= ratio <= 1):
+            raise ConfigurationError("retry_ratio", ratio, "a ratio from 0 to 1")
         self._ratio = ratio
         self._tokens = RESERVE
         self._lock = Lock()
@@ -92,7 +99,7 @@ def policy(name: str, attempts: int, ends: float, budget: RetryBudget) -> dict[s
         return response
 
     return {
-        "retry": retry_if_exception_type(httpx.TransportError) | retry_if_result(is_retried),
+        "retry": retry_if_exception(_may_pass) | retry_if_result(is_retried),
         "wait": _wait,
         "stop": is_last,
         "before_sleep": lambda _: instruments.record_retry(name, "retried"),
@@ -103,6 +110,10 @@ def policy(name: str, attempts: int, ends: float, budget: RetryBudget) -> dict[s
 def is_retried(response: httpx.Response) -> bool:
     """Tell whether the same request may get another answer later."""
     return response.status_code in RETRIED_STATUS
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, httpx.TransportError) and is_peers(error)
 
 
 def _wait(state: RetryCallState) -> float:

@@ -11,28 +11,39 @@ from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from stack.breaker import CircuitBreaker
+from stack.errors import CallBudgetExceededError
 from stack.metrics import instruments
 
-_tracer = trace.get_tracer("stack.http")
+tracer = trace.get_tracer("stack.http")
+
+
+def is_peers(error: BaseException) -> bool:
+    """Tell whether an exception says something of the peer or of the way to it.
+
+    Others are the caller's own: a body that is no JSON, a header that HTTP does not allow.
+    """
+    return isinstance(error, (httpx.RequestError, CallBudgetExceededError)) and not isinstance(
+        error, httpx.LocalProtocolError
+    )
 
 
 @contextmanager
 def client_span(name: str, attributes: Mapping[str, str | int]) -> Iterator[Span]:
     """Make a client span current; an exception is noted by its type."""
-    with _tracer.start_as_current_span(
+    with tracer.start_as_current_span(
         name, kind=SpanKind.CLIENT, attributes=attributes, set_status_on_exception=False
     ) as span:
         try:
             yield span
         except Exception as error:
-            span.set_attribute("error.type", type(error).__qualname__)
-            span.set_status(Status(StatusCode.ERROR, type(error).__qualname__))
+            note_error(span, error)
             raise
 
 
-def note_url(span: Span, url: httpx.URL) -> None:
-    """Note the address without its query and credentials, which may be secret."""
-    span.set_attribute("url.full", str(url.copy_with(query=None, userinfo=b"")))
+def note_error(span: Span, error: BaseException) -> None:
+    """Note what went wrong by its type."""
+    span.set_attribute("error.type", type(error).__qualname__)
+    span.set_status(Status(StatusCode.ERROR, type(error).__qualname__))
 
 
 def note_response(span: Span, response: httpx.Response) -> None:
@@ -52,13 +63,18 @@ class Attempt:
         self._started = time.perf_counter()
 
     def answered(self, response: httpx.Response) -> None:
-        """Record an answer whose last byte has come."""
+        """Record an answer, whose last byte has come or will not be read."""
         status = response.status_code
         self._record(status, str(status) if status >= 400 else "")
 
     def failed(self, error: BaseException) -> None:
-        """Record that there was no answer, or none to its end."""
-        self._record(None, type(error).__qualname__)
+        """Record that there was no answer, or none to its end, if that was not the caller's doing.
+
+        Args:
+            error: what was raised instead.
+        """
+        if is_peers(error):
+            self._record(None, type(error).__qualname__)
 
     def _record(self, status: int | None, error_type: str) -> None:
         seconds = time.perf_counter() - self._started
@@ -66,15 +82,19 @@ class Attempt:
 
 
 class Guard:
-    """A breaker around a call, where there is one, to which a 5xx is a failure."""
+    """A breaker around a call, where there is one; only what the peer did decides.
+
+    A 5xx is a failure, so is no answer. After an exception of the caller's own nothing is known:
+    the call counts as neither. It may be left in another context or thread than entered.
+    """
 
     def __init__(self, breaker: CircuitBreaker | None) -> None:
-        self._breaker = breaker
+        self._guard = breaker.guard() if breaker is not None else None
         self._failed = False
 
     def __enter__(self) -> Guard:
-        if self._breaker is not None:
-            self._breaker.__enter__()
+        if self._guard is not None:
+            self._guard.__enter__()
         return self
 
     def saw(self, response: httpx.Response) -> httpx.Response:
@@ -82,12 +102,19 @@ class Guard:
         self._failed = response.status_code >= 500
         return response
 
-    def __exit__(self, kind: object, error: BaseException | None, stack: object) -> None:
-        if self._breaker is not None:
-            if error is None and self._failed:
-                error = ServerError()
-            self._breaker.__exit__(type(error), error, stack)
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if self._guard is None:
+            return
+        if isinstance(error, Exception) and not is_peers(error):
+            error = NothingKnown()
+        if self._failed and not isinstance(error, Exception):
+            error = ServerError()
+        self._guard.__exit__(type(error), error, None)
 
 
 class ServerError(Exception):
     """Tells the breaker of a 5xx; the caller gets the response instead."""
+
+
+class NothingKnown(BaseException):
+    """Tells the breaker that the call ended without a word about the peer."""
