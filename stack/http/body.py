@@ -15,6 +15,7 @@ def _ignore(*_: object) -> None:
 def watch(
     response: httpx.Response,
     *,
+    asked: Callable[[], object] = _ignore,
     piece: Callable[[], object] = _ignore,
     ended: Callable[[], object] = _ignore,
     broke: Callable[[httpx.RequestError], object] = _ignore,
@@ -23,24 +24,27 @@ def watch(
 
     Args:
         response: one whose body has not been read yet.
+        asked: called when the reader begins to wait for a piece.
         piece: called for each piece that has come; what it raises ends the reading.
         ended: called after the last one.
         broke: called with the error when no more will come.
     """
     stream = response.stream
     body = _SyncBody if isinstance(stream, httpx.SyncByteStream) else _AsyncBody
-    response.stream = body(stream, piece, ended, broke)
+    response.stream = body(stream, asked, piece, ended, broke)
 
 
 class _Body:
     def __init__(
         self,
         stream: Any,
+        asked: Callable[[], object],
         piece: Callable[[], object],
         ended: Callable[[], object],
         broke: Callable[[httpx.RequestError], object],
     ) -> None:
         self._stream = stream
+        self._asked = asked
         self._piece = piece
         self._ended = ended
         self._broke = broke
@@ -48,10 +52,12 @@ class _Body:
 
 class _SyncBody(_Body, httpx.SyncByteStream):
     def __iter__(self) -> Iterator[bytes]:
+        self._asked()
         try:
             for chunk in self._stream:
                 self._piece()
                 yield chunk
+                self._asked()
         except httpx.RequestError as error:
             self._broke(error)
             raise
@@ -63,10 +69,12 @@ class _SyncBody(_Body, httpx.SyncByteStream):
 
 class _AsyncBody(_Body, httpx.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        self._asked()
         try:
             async for chunk in self._stream:
                 self._piece()
                 yield chunk
+                self._asked()
         except httpx.RequestError as error:
             self._broke(error)
             raise

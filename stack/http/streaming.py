@@ -28,9 +28,9 @@ class StreamedCall:
     """The call's span, metric and result for the breaker: settled once, by what the peer did.
 
     That is at the body's last byte; if it does not come, at the error instead, or where the block
-    is left. What the caller does in the block, and how long, says nothing of the peer. No part of
-    it is current in the block, which may be left in another context or thread than entered, as
-    when a generator that holds it is closed.
+    is left. What the caller does in the block, and how long, says nothing of the peer: the breaker
+    times only the waiting for it. No part of it is current in the block, which may be left in
+    another context or thread than entered, as when a generator that holds it is closed.
 
     Args:
         peer: the peer's name.
@@ -82,7 +82,14 @@ class StreamedCall:
         if response.is_closed:
             self._settle(None)
         else:
-            watch(response, ended=lambda: self._settle(None), broke=self._settle)
+            self._guard.pause()
+            watch(
+                response,
+                asked=self._guard.resume,
+                piece=self._guard.pause,
+                ended=lambda: self._settle(None),
+                broke=self._settle,
+            )
         return response
 
     def __exit__(

@@ -11,6 +11,7 @@ from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from stack.breaker import CircuitBreaker
+from stack.breaker.guard import Steps
 from stack.errors import CallBudgetExceededError
 from stack.metrics import instruments
 
@@ -89,7 +90,8 @@ class Guard:
     """
 
     def __init__(self, breaker: CircuitBreaker | None) -> None:
-        self._guard = breaker.guard() if breaker is not None else None
+        self._guard = Steps(breaker) if breaker is not None else None
+        self._is_paused = False
         self._failed = False
 
     def __enter__(self) -> Guard:
@@ -102,9 +104,22 @@ class Guard:
         self._failed = response.status_code >= 500
         return response
 
+    def pause(self) -> None:
+        """Stop the breaker's clock: the caller has what came, and the peer does not keep it."""
+        if self._guard is not None and not self._is_paused:
+            self._is_paused = True
+            self._guard.pause()
+
+    def resume(self) -> None:
+        """Let it run again: the peer is waited for."""
+        if self._guard is not None and self._is_paused:
+            self._is_paused = False
+            self._guard.resume()
+
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if self._guard is None:
             return
+        self.resume()
         if isinstance(error, Exception) and not is_peers(error):
             error = NothingKnown()
         if self._failed and not isinstance(error, Exception):

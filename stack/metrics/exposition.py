@@ -1,7 +1,7 @@
 """The exposition formats, written as prometheus_client writes them, byte for byte, in less time.
 
 What it can do beyond the two common formats is left to it: names that are not made of letters,
-digits, `_` and `:`, native histograms, and other versions.
+digits, `_` and `:`, native histograms, and other versions. Thread-safe and fork-safe.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ os.register_at_fork(after_in_child=_renew_lock)
 
 
 def exemplar() -> dict[str, str] | None:
-    """Name the current sampled span as an exemplar's labels; None outside of one."""
+    """Return the current sampled span as an exemplar's labels; None outside of one."""
     span = trace.get_current_span()
     if span is trace.INVALID_SPAN:
         return None
@@ -88,7 +88,14 @@ def exemplar() -> dict[str, str] | None:
 
 
 def record_server_request(method: str, route: str, status: int, seconds: float) -> None:
-    """Count and time one served request; `route` is the template, never the raw path."""
+    """Count and time one served request.
+
+    Args:
+        method: the HTTP method, one of few.
+        route: the template, never the raw path.
+        status: the response's status.
+        seconds: from the first byte of the request to the last of the response.
+    """
     series = _histogram(_SERVER_DURATION, method, route, status)
     labels = exemplar()
     with _lock:

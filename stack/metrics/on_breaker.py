@@ -7,7 +7,7 @@ from stack.metrics.collector import get_prometheus_collector
 
 
 def listen(event: Event) -> None:
-    """Record one event of any breaker."""
+    """Record one event of any breaker. Thread-safe and fork-safe, as the collector is."""
     collector = get_prometheus_collector()
     match event:
         case CallFinished(outcome="rejected"):

@@ -141,6 +141,27 @@ def seconds(span: ReadableSpan) -> float:
     return (span.end_time - span.start_time) / 1e9
 
 
+def test_a_slow_reader_does_not_make_a_slow_peer() -> None:
+    """For the breaker a call takes the time that its peer is waited for."""
+    options: dict[str, Any] = {"slow_call_seconds": 0.1, "slow_call_ratio": 0.5, "minimum_calls": 1}
+    quick, slow = (CircuitBreaker(name, **options) for name in ("quick", "slow"))
+
+    def slowly() -> Iterator[bytes]:
+        time.sleep(0.2)
+        yield b"one"
+
+    for breaker, body, pause in ((quick, pieces, 0.15), (slow, slowly, 0.0)):
+        transport = httpx.MockTransport(lambda _, body=body: httpx.Response(200, content=body()))
+        peer = stack.HttpClient(
+            "read", base_url="http://peer.test", breaker=breaker, transport=transport
+        )
+        with peer.stream("GET", "/") as response:
+            time.sleep(pause)
+            for _ in response.iter_raw():
+                time.sleep(pause)
+    assert (quick.state, slow.state) == (CircuitState.CLOSED, CircuitState.OPEN)
+
+
 def test_a_body_that_is_not_read_to_its_end_is_counted() -> None:
     """With the status it began with, and as a success of the peer if the block ends well."""
     peer = Peer("left", pieces)
