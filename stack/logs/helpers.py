@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from stack.logs.clean import shown
 from stack.logs.logger import get_logger
 
 _log = get_logger("stack")
@@ -19,14 +20,19 @@ def log_event(event_type: str, **fields: Any) -> None:
 
 def log_error(error: BaseException, **fields: Any) -> None:
     """Write an exception with its stack and causes."""
-    message = fields.pop("message", str(error) or type(error).__qualname__)
-    _log.log("error", message, exc=error, **{"event_type": "error", **fields})
+    message = fields.pop("message", None) or shown(error) or type(error).__qualname__
+    _log.log("error", message, **{"event_type": "error", **fields, "exc": error})
 
 
 def log_performance(operation: str, duration_ms: float, **fields: Any) -> None:
-    """Write how long an operation took, in milliseconds."""
-    merged = {"event_type": "performance", **fields, "operation": operation}
-    _log.log("info", operation, duration_ms=round(duration_ms, 3), **merged)
+    """Write how long an operation took.
+
+    Args:
+        operation: what was timed.
+        duration_ms: milliseconds.
+        fields: further fields of the line.
+    """
+    _write_duration(operation, duration_ms, fields)
 
 
 def log_mcp_tool(
@@ -44,6 +50,17 @@ def log_mcp_tool(
             "duration_ms": duration_ms,
         },
     )
+
+
+def _write_duration(operation: str, milliseconds: float, fields: dict[str, Any]) -> None:
+    known = isinstance(milliseconds, (int, float))
+    merged = {
+        "event_type": "performance",
+        **fields,
+        "operation": operation,
+        "duration_ms": round(milliseconds, 3) if known else milliseconds,
+    }
+    _log.log("info", operation, **merged)
 
 
 class LogPerformance:
@@ -65,7 +82,7 @@ class LogPerformance:
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         outcome = "success" if error is None else "failure"
         elapsed = (time.perf_counter() - self._started) * 1000
-        log_performance(self._operation, elapsed, outcome=outcome, **self._fields)
+        _write_duration(self._operation, elapsed, {**self._fields, "outcome": outcome})
 
     async def __aenter__(self) -> LogPerformance:
         """Start the time, as `with` does."""

@@ -49,14 +49,16 @@ class Logger:
         self.log("critical", message, **fields)
 
     def exception(self, message: object, /, **fields: Any) -> None:
-        """Write the exception being handled, with its stack and causes."""
-        self.log("error", message, exc=current_exception(), **fields)
+        """Write the exception being handled, or the one given as `exc`, with stack and causes."""
+        fields.setdefault("exc", current_exception())
+        self.log("error", message, **fields)
 
     def log(self, level: str, message: object, /, *, exc: object = None, **fields: Any) -> None:
         """Write one line.
 
         Args:
-            level: debug, info, warning, error or critical.
+            level: debug, info, warning, error or critical, in any case; another one is written
+                as error.
             message: any value.
             exc: the exception that the line is about.
             fields: anything; see `stack.logs.record.build` for clashes.
@@ -64,14 +66,16 @@ class Logger:
         error = exc if isinstance(exc, BaseException) else None
         if exc is not None and error is None:
             fields["extra.exc"] = exc
-        # An unknown level is written rather than lost.
-        if LEVELS.get(level, LEVELS["error"]) < output.threshold:
+        if level not in LEVELS:
+            # An unknown level is written rather than lost.
+            level = level.lower() if level.lower() in LEVELS else "error"
+        if LEVELS[level] < output.threshold:
             return
         output.write(
             build(
                 service=output.service,
                 logger=self.name,
-                level=level if level in LEVELS else "error",
+                level=level,
                 message=message,
                 fields={**self._bound, **fields} if self._bound else fields,
                 error=error,

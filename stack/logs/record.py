@@ -14,7 +14,7 @@ import orjson
 from opentelemetry import trace
 
 from stack.logs import context
-from stack.logs.clean import REDACTED, clean, looks_secret
+from stack.logs.clean import REDACTED, clean, clean_text, looks_secret, shown
 
 # In the order in which they are written.
 CORE = (
@@ -36,6 +36,8 @@ CORE = (
 )
 _CORE = frozenset(CORE)
 _ERROR = ("error_type", "error_message", "error_stack", "error_code")
+# What reads lines, such as Docker's log driver or Loki, cuts or refuses longer ones.
+MAX_LINE_BYTES = 65_536
 
 
 def build(
@@ -48,7 +50,7 @@ def build(
     error: BaseException | None = None,
     created: float | None = None,
 ) -> dict[str, Any]:
-    """Return the record of one line.
+    """Return the record of one line; it never raises, whatever it is given.
 
     A field whose name is a core field's that the caller may not set is kept as `extra.<name>`.
 
@@ -61,25 +63,36 @@ def build(
         error: the exception that the line is about.
         created: Unix seconds; now when not given.
     """
-    given: dict[str, Any] = {**context.current(), **fields}
     record: dict[str, Any] = {
         "timestamp": timestamp(time.time() if created is None else created),
         "level": level,
         "logger": logger,
     }
+    given: dict[str, Any] = {**context.current(), **fields}
     if "event_type" in given:
         _move(given, "event_type", record)
-    record["message"] = clean(message if isinstance(message, str) else _text(message))
+    record["message"] = clean(message if type(message) is str else shown(message))
     record["service"] = record["component"] = service
     if "component" in given:
         _move(given, "component", record)
+        # Lines are counted by it, so it is a text.
+        record["component"] = shown(record["component"])
     if "request_id" in given:
         _move(given, "request_id", record)
-    _add_trace(record)
-    if "duration_ms" in given:
-        _move(given, "duration_ms", record)
-    if error is not None:
-        record |= describe(error)
+    try:
+        _add_trace(record)
+        if "duration_ms" in given:
+            _move(given, "duration_ms", record)
+        if error is not None:
+            record |= describe(error)
+        _add_fields(record, given, error)
+    except Exception as failed:
+        # What is known already is a line that says who wrote it and what.
+        record["incomplete"] = type(failed).__qualname__
+    return record
+
+
+def _add_fields(record: dict[str, Any], given: dict[str, Any], error: object) -> None:
     if not given.keys().isdisjoint(_ERROR):
         # An exception speaks for itself, but for its code.
         for name in _ERROR if error is None else ("error_code",):
@@ -88,7 +101,6 @@ def build(
         record[f"extra.{name}" if name in _CORE else name] = (
             REDACTED if looks_secret(name) else clean(value)
         )
-    return record
 
 
 def _add_trace(record: dict[str, Any]) -> None:
@@ -109,14 +121,30 @@ def _move(given: dict[str, Any], name: str, record: dict[str, Any]) -> None:
 
 
 def encode(record: dict[str, Any]) -> bytes:
-    """Return the record as one line of JSON, newline included; it never fails."""
+    """Return the record as one line of JSON, newline included; it never fails.
+
+    A longer one than `MAX_LINE_BYTES` loses the fields that do not fit, and says how many.
+    """
     try:
-        return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
-    except (TypeError, ValueError) as error:
-        # `clean` has made every value serialisable; this keeps a mistake there from losing lines.
-        kept = {name: str(record.get(name, "")) for name in ("timestamp", "level", "logger")}
-        kept["message"] = f"unserialisable record: {error}"
-        return orjson.dumps(kept, option=orjson.OPT_APPEND_NEWLINE)
+        line = orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+    except (TypeError, ValueError):
+        # `clean` has made every value serialisable; what is left are names and what is ours.
+        record = {clean_text(shown(name)): clean(value) for name, value in record.items()}
+        line = orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+    return line if len(line) <= MAX_LINE_BYTES else _shortened(record)
+
+
+def _shortened(record: Mapping[str, Any]) -> bytes:
+    # Some of it is kept for the line's frame and for the number of fields left out.
+    room = MAX_LINE_BYTES - 100
+    kept: dict[str, Any] = {}
+    for name, value in record.items():
+        size = len(orjson.dumps({name: value}))
+        if size <= room:
+            kept[name] = value
+            room -= size
+    kept["fields_left_out"] = len(record) - len(kept)
+    return orjson.dumps(kept, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def timestamp(seconds: float) -> str:
@@ -138,7 +166,7 @@ def describe(error: BaseException) -> dict[str, Any]:
         stack = "".join(traceback.format_tb(error.__traceback__))
     return {
         "error_type": type(error).__qualname__,
-        "error_message": clean(_text(error)),
+        "error_message": clean(shown(error)),
         "error_stack": clean(stack),
     }
 
@@ -146,10 +174,3 @@ def describe(error: BaseException) -> dict[str, Any]:
 def current_exception() -> BaseException | None:
     """Return the exception being handled."""
     return sys.exc_info()[1]
-
-
-def _text(value: object) -> str:
-    try:
-        return str(value)
-    except Exception:
-        return f"[{type(value).__name__} without text]"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from threading import Lock
+from threading import RLock
 
 _MAX_KINDS = 1024
 
@@ -23,7 +23,7 @@ class Repeats:
         self._clock = clock
         # Of each kind: the second it was last seen in, lines in it, lines held back since then.
         self._kinds: OrderedDict[tuple[str, ...], tuple[int, int, int]] = OrderedDict()
-        self._lock = Lock()
+        self._lock = RLock()
 
     def passes(self, *kind: str) -> int | None:
         """Tell whether a line may be written.
@@ -47,4 +47,4 @@ class Repeats:
 
     def renew_lock(self) -> None:
         """Replace a lock that another thread may have held at the fork."""
-        self._lock = Lock()
+        self._lock = RLock()

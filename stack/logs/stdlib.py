@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from stack.logs.clean import clean, shown
 from stack.logs.output import LEVELS, output
 from stack.logs.record import build
 
@@ -15,16 +16,27 @@ class JsonHandler(logging.Handler):
     """Writes records as this project's JSON lines."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record; whatever is wrong with it, its line is not lost."""
-        error = record.exc_info[1] if record.exc_info else None
+        """Write one record; whatever is wrong with it, its line is not lost.
+
+        Args:
+            record: with an exception, the text of one, or a stack, each of which is written too.
+        """
+        try:
+            self._write(record)
+        except Exception:
+            # The standard library's own way with a record that is none: it goes to stderr.
+            self.handleError(record)
+
+    @staticmethod
+    def _write(record: logging.LogRecord) -> None:
         output.write(
             build(
                 service=output.service,
                 logger=record.name,
                 level=_level(record.levelno),
                 message=_message(record),
-                fields={k: v for k, v in vars(record).items() if k not in _STANDARD},
-                error=error,
+                fields=_fields(record),
+                error=record.exc_info[1] if isinstance(record.exc_info, tuple) else None,
                 created=record.created,
             ),
             record.msg if isinstance(record.msg, str) else type(record.msg).__qualname__,
@@ -54,4 +66,18 @@ def _message(record: logging.LogRecord) -> Any:
     try:
         return record.getMessage()
     except Exception:
-        return f"{record.msg!s} {record.args!r}"
+        return f"{shown(record.msg)} {clean(record.args)}"
+
+
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    """Return what the record has beyond the standard's own, and the stacks that it has as text."""
+    fields = {
+        name if type(name) is str else shown(name): value
+        for name, value in vars(record).items()
+        if name not in _STANDARD
+    }
+    if record.exc_text:
+        fields["error_stack"] = record.exc_text
+    if record.stack_info:
+        fields["stack_info"] = record.stack_info
+    return fields

@@ -73,6 +73,31 @@ def test_context_nests_and_is_restored(capsys: pytest.CaptureFixture[str]) -> No
     assert "a" not in after
 
 
+def test_one_context_serves_several_threads() -> None:
+    """An object that two threads are inside of restores each one's own fields."""
+    shared = stack.LogContext(a=1)
+    both_inside = threading.Barrier(2)
+    seen: list[dict[str, Any]] = []
+
+    def work(name: str) -> None:
+        stack.set_context(who=name)
+        with shared, shared:
+            both_inside.wait(10)
+            seen.append(stack.get_current_context())
+        seen.append(stack.get_current_context())
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in "xy"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for name in "xy":
+        assert [each for each in seen if each["who"] == name] == [
+            {"who": name, "a": 1},
+            {"who": name},
+        ]
+
+
 def test_context_stays_in_its_thread_and_task(capsys: pytest.CaptureFixture[str]) -> None:
     """Neither threads nor tasks see each other's fields."""
 
@@ -97,7 +122,22 @@ def test_context_stays_in_its_thread_and_task(capsys: pytest.CaptureFixture[str]
 
 
 @pytest.mark.parametrize(
-    "name", ["password", "API_KEY", "Authorization", "user_token", "client-secret", "cookie"]
+    "name",
+    [
+        "password",
+        "pwd",
+        "API_KEY",
+        "accessKeyId",
+        "Authorization",
+        "basic_auth",
+        "bearer",
+        "jwt",
+        "user_token",
+        "refresh_tokens",
+        "client-secret",
+        "cookie",
+        "dsn",
+    ],
 )
 def test_secrets_are_redacted_at_any_depth(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The key stays, the value does not."""
@@ -108,10 +148,18 @@ def test_secrets_are_redacted_at_any_depth(name: str, capsys: pytest.CaptureFixt
 
 
 def test_counts_of_tokens_are_no_secrets(capsys: pytest.CaptureFixture[str]) -> None:
-    """`tokens` and `token_count` are numbers people look for."""
-    stack.log_event("llm", tokens=3, token_count=4)
+    """`tokens` and `token_count` are numbers people look for, and an author is no authorization."""
+    stack.log_event("llm", tokens=3, token_count=4, author="Ada")
     (line,) = lines(capsys)
-    assert (line["tokens"], line["token_count"]) == (3, 4)
+    assert (line["tokens"], line["token_count"], line["author"]) == (3, 4, "Ada")
+
+
+def test_urls_lose_their_credentials(capsys: pytest.CaptureFixture[str]) -> None:
+    """User and password before a host are not written, whatever the field is called."""
+    stack.log_event("connected", to="postgres://ada:hunter2@db:5432/x", mail="ada@example.org")
+    (line,) = lines(capsys)
+    assert line["to"] == "postgres://[redacted]@db:5432/x"
+    assert line["mail"] == "ada@example.org"
 
 
 def test_an_exception_is_written_with_its_causes(capsys: pytest.CaptureFixture[str]) -> None:
@@ -145,10 +193,50 @@ def test_the_standard_library_writes_the_same_form(capsys: pytest.CaptureFixture
     assert "not a number" in wrong["message"]
 
 
+def test_stacks_that_are_texts_are_written(capsys: pytest.CaptureFixture[str]) -> None:
+    """A record that comes from a queue has its exception as text; a stack may be asked for."""
+    queued = logging.makeLogRecord({"levelno": 40, "msg": "m", "exc_text": "Traceback: boom"})
+    JsonHandler().handle(queued)
+    logging.getLogger("other").warning("here", stack_info=True)
+    from_queue, with_stack = lines(capsys)
+    assert from_queue["error_stack"] == "Traceback: boom"
+    assert "test_stacks_that_are_texts_are_written" in with_stack["stack_info"]
+
+
 def test_levels_below_the_threshold_are_not_written(capsys: pytest.CaptureFixture[str]) -> None:
     """And cost no record."""
     stack.get_logger("x").debug("hidden")
+    stack.get_logger("x").log("DEBUG", "hidden")
     assert lines(capsys) == []
+
+
+def test_levels_are_known_in_any_case(capsys: pytest.CaptureFixture[str]) -> None:
+    """One that is not known is written as an error rather than lost."""
+    stack.get_logger("x").log("INFO", "m")
+    stack.log_event("e", level="Warning")
+    stack.get_logger("x").log("loud", "m")
+    assert [line["level"] for line in lines(capsys)] == ["info", "warning", "error"]
+
+
+def test_both_ends_of_a_long_stack_are_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    """The end says where it broke."""
+
+    def deep(calls: int) -> None:
+        if not calls:
+            raise KeyError("the end")
+        deep_again(calls - 1)
+
+    def deep_again(calls: int) -> None:
+        # A stack of one function that calls itself would be shortened by Python.
+        deep(calls)
+
+    with pytest.raises(KeyError) as caught:
+        deep(150)
+    stack.log_error(caught.value)
+    (line,) = lines(capsys)
+    assert line["error_stack"].startswith("Traceback")
+    assert line["error_stack"].endswith("KeyError: 'the end'\n")
+    assert len(line["error_stack"]) < 8300
 
 
 def test_every_line_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
@@ -163,10 +251,11 @@ def test_every_line_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
     try:
         stack.log_event("one", component="db")
         stack.get_logger("x").error("two")
+        stack.get_logger("x").info("three", component=3)
     finally:
         unsubscribe()
-    assert heard == [("db", "info"), ("tested", "error")]
-    assert len(lines(capsys)) == 2
+    assert heard == [("db", "info"), ("tested", "error"), ("3", "info")]
+    assert len(lines(capsys)) == 3
 
 
 def test_times_are_written_also_when_the_block_fails(capsys: pytest.CaptureFixture[str]) -> None:
@@ -175,9 +264,12 @@ def test_times_are_written_also_when_the_block_fails(capsys: pytest.CaptureFixtu
         pass
     with pytest.raises(ValueError, match="no"), stack.LogPerformance("bad"):
         raise ValueError("no")
-    good, bad = lines(capsys)
-    assert (good["outcome"], bad["outcome"]) == ("success", "failure")
+    with stack.LogPerformance("own", outcome="mine", duration_ms=-1):
+        pass
+    good, bad, own = lines(capsys)
+    assert [line["outcome"] for line in (good, bad, own)] == ["success", "failure", "success"]
     assert good["duration_ms"] >= 0
+    assert own["duration_ms"] >= 0
 
 
 def test_lines_are_read_back_and_filtered(tmp_path: Path) -> None:
