@@ -10,7 +10,16 @@ from collections.abc import Callable
 from stack.breaker.config import BreakerConfig
 from stack.breaker.events import StateChanged
 from stack.breaker.shared import Link
-from stack.breaker.state import CircuitState, Closed, HalfOpen, Open, Permit, State, Watching
+from stack.breaker.state import (
+    NO_PERMIT,
+    CircuitState,
+    Closed,
+    HalfOpen,
+    Open,
+    Permit,
+    State,
+    Watching,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -40,8 +49,8 @@ class Machine:
         self._period = 0
         # Leave for a call without asking; None when calls must ask.
         self.leave: Permit | None = self._period
-        # The permit whose quick success changes nothing but counts, if there is one now.
-        self.calm: Permit | None = self._period if self.state.calm() else None
+        # The permit whose quick success changes nothing but counts; compared in each call.
+        self.calm = self._period if self.state.calm() else NO_PERMIT
         # The length of the next wait in seconds, before jitter.
         self._next_wait = config.timeout_seconds
         self.events: list[StateChanged] = []
@@ -69,12 +78,13 @@ class Machine:
         return self._period if self.state.admit(self, now) else None
 
     def succeeded(self, permit: Permit, seconds: float, now: float) -> None:
-        """Take a call's success; one from before the last transition changes no state."""
-        if self.link is not None:
-            self.follow()
+        """Take a call's success; one from before the last transition changes no state.
+
+        A transition of another worker that is not seen yet is met by `_change`.
+        """
         if permit == self._period:
             self.state.succeeded(self, seconds, now)
-            self.calm = self._period if self.state.calm() else None
+            self.calm = self._period if self.state.calm() else NO_PERMIT
 
     def calm_successes(self, count: int) -> None:
         """Take quick successes that were made while it was `calm`."""
@@ -83,10 +93,8 @@ class Machine:
 
     def failed(self, permit: Permit, seconds: float, now: float) -> None:
         """Take a call's failure; one from before the last transition changes no state."""
-        if self.link is not None:
-            self.follow()
         if permit == self._period:
-            self.calm = None
+            self.calm = NO_PERMIT
             self.state.failed(self, seconds, now)
 
     def abandon(self, permit: Permit) -> None:
@@ -137,7 +145,6 @@ class Machine:
 
     def _insist(self, change: Callable[[], bool]) -> None:
         # Who was not first has followed, so the next time has all chances.
-        self.follow()
         while not change():
             pass
 
@@ -181,7 +188,7 @@ class Machine:
         self.leave = None
         self.state = to
         self._period += 1
-        self.calm = self._period if to.calm() else None
+        self.calm = self._period if to.calm() else NO_PERMIT
         if to.name is CircuitState.OPEN:
             self._lengthen_wait()
         elif to.name is CircuitState.CLOSED:

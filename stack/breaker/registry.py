@@ -1,4 +1,4 @@
-"""Breakers by name, one for the whole process."""
+"""Breakers by name, one for the whole process. Thread-safe and fork-safe."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _lock = RLock()
 def get_circuit_breaker(
     name: str, *, fallback: Fallback | None = None, **config: Unpack[BreakerOptions]
 ) -> CircuitBreaker:
-    """Return the breaker of that name, made the first time. Thread-safe.
+    """Return the breaker of that name, made the first time.
 
     Args:
-        name: the component it guards.
+        name: the component it guards; text that is not empty.
         fallback: as of `CircuitBreaker`; None means: whatever it was made with.
         config: options of `BreakerConfig`; none means: whatever it was made with.
 
     Raises:
         CircuitBreakerConfigError: it exists with another configuration or fallback.
-        ConfigurationError: an option is out of bounds.
+        ConfigurationError: the name or an option is out of bounds.
     """
     with _lock:
         existing = _breakers.get(name)
@@ -41,7 +41,7 @@ def get_circuit_breaker(
 
 
 def reset_all_circuit_breakers() -> None:
-    """Close every registered breaker and forget what it counted."""
+    """Reset every registered breaker, as `CircuitBreaker.reset` does."""
     for breaker in tuple(_breakers.values()):
         breaker.reset()
 

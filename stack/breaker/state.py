@@ -26,6 +26,8 @@ class CircuitState(StrEnum):
 
 # Leave to make one call: the period between two transitions that it belongs to.
 Permit = int
+# One that no call has.
+NO_PERMIT: Permit = -1
 
 
 class State:

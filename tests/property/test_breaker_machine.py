@@ -2,8 +2,6 @@
 
 from collections import deque
 from dataclasses import dataclass
-from queue import SimpleQueue
-from threading import Event, Thread
 from typing import ClassVar
 
 from hypothesis import given, settings
@@ -13,47 +11,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from stack.breaker import CircuitBreaker
 from stack.breaker.config import MoreOptions
 from stack.breaker.window import FAILED, SLOW, CountWindow
-from stack.errors import CircuitBreakerOpenError
+from tests.property.breaker_calls import Call, CancelledInTestError
 
-THRESHOLD, WAIT, PROBES, CLOSES_AFTER = 3, 10.0, 2, 2
+THRESHOLD, WAIT, PROBES, CLOSES_AFTER, PROBE_TIME = 3, 10.0, 2, 2, 15.0
 SLOW_AFTER, WINDOW, MINIMUM, RATIO = 3.0, 4, 3, 0.5
-
-
-class CancelledInTestError(BaseException):
-    """Ends a call as a cancellation does."""
-
-
-class Call(Thread):
-    """One call in a thread of its own, which goes on when the test says so."""
-
-    def __init__(self, breaker: CircuitBreaker) -> None:
-        super().__init__(daemon=True)
-        self._breaker = breaker
-        self._outcome: SimpleQueue[BaseException | None] = SimpleQueue()
-        self._moved = Event()
-        self.admitted = False
-        self.start()
-        assert self._moved.wait(10)
-
-    def run(self) -> None:
-        try:
-            self._breaker.call(self._guarded)
-        except (CircuitBreakerOpenError, ValueError, CancelledInTestError):
-            pass
-        finally:
-            self._moved.set()
-
-    def _guarded(self) -> None:
-        self.admitted = True
-        self._moved.set()
-        error = self._outcome.get(timeout=10)
-        if error is not None:
-            raise error
-
-    def end(self, error: BaseException | None) -> None:
-        self._outcome.put(error)
-        self.join(10)
-        assert not self.is_alive()
 
 
 @dataclass
@@ -69,7 +30,7 @@ class BreakerAgainstReference(RuleBasedStateMachine):
     """Calls begin and end in any order, each on its own thread."""
 
     threshold = THRESHOLD
-    options: ClassVar[MoreOptions] = {"half_open_max_calls": PROBES}
+    options: ClassVar[MoreOptions] = {"half_open_max_calls": PROBES, "probe_seconds": PROBE_TIME}
 
     def __init__(self) -> None:
         super().__init__()
@@ -84,7 +45,7 @@ class BreakerAgainstReference(RuleBasedStateMachine):
         )
         self.state = "closed"
         self.period = 0
-        self.opened_at = 0.0
+        self.since = 0.0
         self.finished = self.rejected = 0
         self.under_way: list[UnderWay] = []
         self.forget()
@@ -95,7 +56,7 @@ class BreakerAgainstReference(RuleBasedStateMachine):
 
     def move(self, state: str) -> None:
         self.state, self.period = state, self.period + 1
-        self.opened_at = self.now
+        self.since = self.now
         self.forget()
 
     def has_reason_to_open(self) -> bool:
@@ -107,7 +68,10 @@ class BreakerAgainstReference(RuleBasedStateMachine):
 
     @rule()
     def call_begins(self) -> None:
-        if self.state == "open" and self.now >= self.opened_at + WAIT:
+        if self.state == "open" and self.now >= self.since + WAIT:
+            self.move("half_open")
+        hung = self.state == "half_open" and self.probing == PROBES
+        if hung and self.now >= self.since + PROBE_TIME:
             self.move("half_open")
         allowed = self.state == "closed" or (self.state == "half_open" and self.probing < PROBES)
         call = Call(self.breaker)
@@ -121,7 +85,9 @@ class BreakerAgainstReference(RuleBasedStateMachine):
     @precondition(lambda self: self.under_way)
     @rule(data=st.data(), failed=st.booleans())
     def call_ends(self, data: st.DataObject, failed: bool) -> None:
-        ended = self.take(data)
+        self.end(self.take(data), failed)
+
+    def end(self, ended: UnderWay, failed: bool) -> None:
         ended.call.end(ValueError() if failed else None)
         self.finished += 1
         if ended.period != self.period:
@@ -139,6 +105,13 @@ class BreakerAgainstReference(RuleBasedStateMachine):
                 self.move("open")
             elif self.successes >= CLOSES_AFTER:
                 self.move("closed")
+
+    @rule()
+    def comes_near_to_its_probes(self) -> None:
+        while self.state == "closed":
+            self.call_begins()
+            self.end(self.under_way.pop(), failed=True)
+        self.now += WAIT
 
     @precondition(lambda self: self.under_way)
     @rule(data=st.data())
@@ -178,7 +151,7 @@ class WindowAgainstReference(BreakerAgainstReference):
 
     threshold = 10**6
     options: ClassVar[MoreOptions] = {
-        "half_open_max_calls": PROBES,
+        **BreakerAgainstReference.options,
         "failure_ratio": RATIO,
         "slow_call_ratio": RATIO,
         "slow_call_seconds": SLOW_AFTER,
@@ -221,7 +194,7 @@ def test_successes_taken_together_are_as_successes_taken_one_by_one(
         assert window.slow == sum(bool(kind & SLOW) for kind in reference)
 
 
-_settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+_settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 TestConsecutive = BreakerAgainstReference.TestCase
 TestWindow = WindowAgainstReference.TestCase
 TestTimedWindow = TimedWindowAgainstReference.TestCase

@@ -139,14 +139,37 @@ def test_it_opens_on_slow_calls(clock: Clock) -> None:
 
 def test_a_late_result_changes_no_state(clock: Clock) -> None:
     """A call that began before the last transition is counted, and decides nothing."""
-    breaker = make(clock, failure_threshold=1)
+    breaker = make(clock, failure_threshold=1, success_threshold=1)
     late = breaker._admit()
     break_it(breaker, 1)
     clock.now += 10
     breaker.refresh_state()
     breaker._succeeded(late, clock.now - 20.0)
+    breaker._failed(late, clock.now - 20.0, DownError())
     assert breaker.state == CircuitState.HALF_OPEN.value
-    assert breaker.stats().calls == 2
+    assert breaker.stats().calls == 3
+
+
+def test_a_late_cancellation_frees_no_place(clock: Clock) -> None:
+    """A call that began before the last transition holds no probe's place."""
+    breaker = make(clock, failure_threshold=1)
+    late = breaker._admit()
+    break_it(breaker, 1)
+    clock.now += 10
+    breaker._admit()
+    breaker._abandon(late)
+    with pytest.raises(CircuitBreakerOpenError):
+        breaker.call(lambda: None)
+
+
+def test_a_late_quick_success_does_not_enter_the_window(clock: Clock) -> None:
+    """It began before the last transition, so the ratio does not look at it."""
+    breaker = make(clock, failure_ratio=1.0, minimum_calls=2, failure_threshold=1000)
+    late = breaker._admit()
+    breaker.reset()
+    breaker._returned(late, clock.now, None)
+    break_it(breaker, 2)
+    assert breaker.state == CircuitState.OPEN.value
 
 
 def test_what_is_not_a_failure_does_not_open_it(clock: Clock) -> None:
