@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.util.types import AttributeValue
 
 MAX_TEXT = 8192
@@ -24,7 +24,7 @@ def clean(value: Any) -> AttributeValue:
     # What nearly every value is comes first.
     kind = type(value)
     if kind is str:
-        return _text(value)
+        return clean_text(value)
     if kind is int and -_MAX_INTEGER <= value <= _MAX_INTEGER:
         return int(value)
     return _clean_rarer(value)
@@ -32,14 +32,14 @@ def clean(value: Any) -> AttributeValue:
 
 def _clean_rarer(value: Any) -> AttributeValue:
     if isinstance(value, str):
-        return _text(value)
+        return clean_text(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return int(value) if abs(value) <= _MAX_INTEGER else str(value)
     if isinstance(value, (bool, float, bytes)):
         return value
     if isinstance(value, (list, tuple)) and _of_one_kind(value):
         return [clean(each) for each in value[:1000]]
-    return _text(_as_json(value))
+    return clean_text(_as_json(value))
 
 
 def clean_all(attributes: Mapping[Any, Any] | None) -> dict[str, AttributeValue]:
@@ -47,28 +47,33 @@ def clean_all(attributes: Mapping[Any, Any] | None) -> dict[str, AttributeValue]
     if not attributes:
         return {}
     return {
-        name if type(name) is str and name.isascii() else _text(str(name)): clean(value)
+        name if type(name) is str and name.isascii() else clean_text(shown(name)): clean(value)
         for name, value in attributes.items()
     }
 
 
-def repaired(span: ReadableSpan) -> ReadableSpan:
-    """Return a copy of a finished span in which every text and value is clean."""
-    events = [Event(_text(e.name), clean_all(e.attributes), e.timestamp) for e in span.events]
-    return ReadableSpan(
-        name=_text(span.name),
-        context=span.context,
-        parent=span.parent,
-        resource=span.resource,
-        attributes=clean_all(span.attributes),
-        events=events,
-        links=span.links,
-        kind=span.kind,
-        status=span.status,
-        start_time=span.start_time,
-        end_time=span.end_time,
-        instrumentation_scope=span.instrumentation_scope,
-    )
+def exception_attributes(error: BaseException) -> dict[str, AttributeValue]:
+    """Return the attributes of an `exception` event, whatever the exception does when looked at.
+
+    Their names are OpenTelemetry's:
+    https://opentelemetry.io/docs/specs/semconv/exceptions/exceptions-spans/
+    """
+    try:
+        stack = "".join(traceback.format_exception(error))
+    except Exception:
+        stack = ""
+    return {
+        "exception.type": _type_name(error),
+        "exception.message": clean_text(shown(error)),
+        "exception.stacktrace": clean_text(stack),
+        "exception.escaped": "False",
+    }
+
+
+def _type_name(error: BaseException) -> str:
+    kind = type(error)
+    builtin = kind.__module__ == "builtins"
+    return kind.__qualname__ if builtin else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _of_one_kind(values: Sequence[Any]) -> bool:
@@ -79,12 +84,12 @@ def _of_one_kind(values: Sequence[Any]) -> bool:
 
 def _as_json(value: Any) -> str:
     try:
-        return json.dumps(value, default=_shown, ensure_ascii=False)
-    except (ValueError, TypeError, RecursionError):
-        return _shown(value)
+        return json.dumps(value, default=shown, ensure_ascii=False)
+    except Exception:
+        return shown(value)
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """Show a value of any type; one whose `str` fails is shown by its type."""
     try:
         return str(value)
@@ -92,8 +97,10 @@ def _shown(value: Any) -> str:
         return f"[{type(value).__name__} without text]"
 
 
-def _text(value: str) -> str:
-    if len(value) <= MAX_TEXT and value.isascii():
-        return value
+def clean_text(value: str) -> str:
+    """Return a text that has a UTF-8 form and is bounded; of a longer one both ends are kept."""
+    if len(value) > MAX_TEXT:
+        half = MAX_TEXT // 2
+        value = f"{value[: half - 1]}…{value[-half:]}"
     # A lone surrogate has no UTF-8 form.
-    return value[:MAX_TEXT].encode("utf-8", "replace").decode("utf-8")
+    return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")

@@ -11,8 +11,9 @@ from typing import Any
 from opentelemetry.sdk.trace import ReadableSpan, Span
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
+from stack.logs.clean import without_credentials
 from stack.tracing import events
-from stack.tracing.attributes import repaired
+from stack.tracing.repair import encodable
 
 _log = logging.getLogger(__name__)
 
@@ -21,23 +22,35 @@ class CountingExporter(SpanExporter):
     """Wraps an exporter: counts what it sent and failed to send, and reports an outage once.
 
     Used by one exporting thread at a time.
+
+    Args:
+        exporter: what sends.
+        endpoint: where to, for the log; without the credentials that it may hold.
     """
 
     def __init__(self, exporter: SpanExporter, endpoint: str) -> None:
         self._exporter = exporter
-        self._endpoint = endpoint
+        self._endpoint = without_credentials(endpoint)
         self._down = False
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send a batch; a failure is counted, never raised."""
         reason = "no answer or a refusal"
+        sendable = spans
         try:
-            result = self._export(spans)
+            try:
+                result = self._exporter.export(spans)
+            except Exception:
+                # What cannot be encoded must not cost the other spans of its batch.
+                sendable = encodable(spans)
+                result = self._exporter.export(sendable)
         except Exception as error:
             result = SpanExportResult.FAILURE
-            reason = f"{type(error).__name__}: {error}"
+            reason = without_credentials(f"{type(error).__name__}: {error}")
         sent = result is SpanExportResult.SUCCESS
-        events.publish("exported" if sent else "failed", len(spans))
+        events.publish("exported" if sent else "failed", len(sendable))
+        if len(sendable) < len(spans):
+            events.publish("failed", len(spans) - len(sendable))
         self._say_once(sent, reason)
         return result
 
@@ -48,13 +61,6 @@ class CountingExporter(SpanExporter):
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Flush the wrapped exporter."""
         return self._exporter.force_flush(timeout_millis)
-
-    def _export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        try:
-            return self._exporter.export(spans)
-        except Exception:
-            # A value that cannot be encoded must not cost the other spans of its batch.
-            return self._exporter.export([repaired(span) for span in spans])
 
     def _say_once(self, sent: bool, reason: str) -> None:
         if sent and self._down:

@@ -4,21 +4,39 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 
-from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 
 _joined: ContextVar[int] = ContextVar("stack_joined_trace", default=0)
 
 
-class JoiningIdGenerator(RandomIdGenerator):
-    """Gives a span without a parent the id of the joined trace, else a random one."""
+class JoiningIdGenerator(IdGenerator):
+    """Gives a span without a parent the id of the joined trace, else one of another generator.
+
+    Thread-safe and fork-safe as that one is.
+
+    Args:
+        others: gives all other ids; random ones when not given.
+    """
+
+    def __init__(self, others: IdGenerator | None = None) -> None:
+        self._others = others or RandomIdGenerator()
+
+    def generate_span_id(self) -> int:
+        """Return a span id, never 0."""
+        return self._others.generate_span_id()
 
     def generate_trace_id(self) -> int:
         """Return a trace id, never 0."""
-        return _joined.get() or super().generate_trace_id()
+        return _joined.get() or self._others.generate_trace_id()
 
     def is_trace_id_random(self) -> bool:
         """Tell whether the ids given now are random."""
-        return not _joined.get() and super().is_trace_id_random()
+        return not _joined.get() and self._others.is_trace_id_random()
+
+
+def joining(ids: IdGenerator) -> IdGenerator:
+    """Return a generator of these ids that also joins traces."""
+    return ids if isinstance(ids, JoiningIdGenerator) else JoiningIdGenerator(ids)
 
 
 def join(trace_id: str) -> None:

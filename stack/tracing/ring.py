@@ -10,9 +10,9 @@ from threading import Lock
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
-from stack.tracing.attributes import repaired
 from stack.tracing.jaeger_json import spans_of
 from stack.tracing.jaeger_span import JaegerSpan
+from stack.tracing.repair import encodable
 
 
 class TraceRing(SpanProcessor):
@@ -75,8 +75,8 @@ class TraceRing(SpanProcessor):
 
 
 def as_jaeger(spans: Sequence[ReadableSpan]) -> list[JaegerSpan]:
-    """Return spans in Jaeger's form; whatever their attributes hold, none is lost."""
+    """Return spans in Jaeger's form; what cannot be encoded costs no other span."""
     try:
         return spans_of(encode_spans(spans))[0]
     except Exception:
-        return spans_of(encode_spans([repaired(span) for span in spans]))[0]
+        return spans_of(encode_spans(encodable(spans)))[0]

@@ -12,7 +12,13 @@ from opentelemetry import trace
 from opentelemetry.trace import Span as OTelSpan
 from opentelemetry.trace import Status, StatusCode
 
-from stack.tracing.attributes import clean, clean_all
+from stack.tracing.attributes import (
+    clean,
+    clean_all,
+    clean_text,
+    exception_attributes,
+    shown,
+)
 
 
 class EventType(StrEnum):
@@ -53,12 +59,22 @@ class Span:
         return trace.format_span_id(self.otel.get_span_context().span_id)
 
     def set_attribute(self, key: str, value: Any) -> None:
-        """Set an attribute; a value of any type is made one that can be exported."""
-        self.otel.set_attribute(str(key), clean(value))
+        """Set an attribute.
+
+        Args:
+            key: its name.
+            value: of any type; it is made one that can be exported.
+        """
+        self.otel.set_attribute(_name(key), clean(value))
 
     def add_event(self, name: str, attributes: Mapping[str, Any] | None = None) -> None:
-        """Note that something happened now."""
-        self.otel.add_event(str(name), clean_all(attributes))
+        """Note that something happened now.
+
+        Args:
+            name: what happened.
+            attributes: of any type.
+        """
+        self.otel.add_event(_name(name), clean_all(attributes))
 
     def record_error(self, error: BaseException | str, error_type: str | None = None) -> None:
         """Mark the span as failed; no later success takes that back.
@@ -70,15 +86,19 @@ class Span:
         self._failed = True
         if isinstance(error, BaseException):
             kind = error_type or type(error).__qualname__
-            self.otel.record_exception(error)
+            self.otel.add_event("exception", exception_attributes(error))
         else:
             kind = error_type or "error"
             self.otel.add_event("exception", clean_all({"exception.message": error}))
         self.otel.set_attribute("error.type", clean(kind))
-        self.otel.set_status(Status(StatusCode.ERROR, str(clean(_message(error)))))
+        self.otel.set_status(Status(StatusCode.ERROR, clean_text(shown(error))))
 
     def end(self, success: bool = True) -> None:
-        """End the span; the second time does nothing. Without success it has failed."""
+        """End the span; the second time does nothing.
+
+        Args:
+            success: without it the span has failed.
+        """
         if not success and not self._failed:
             self.record_error("failed")
         self.otel.end()
@@ -96,8 +116,5 @@ class Span:
         self.end()
 
 
-def _message(error: BaseException | str) -> str:
-    try:
-        return str(error)
-    except Exception:
-        return type(error).__qualname__
+def _name(name: str) -> str:
+    return name if type(name) is str and name.isascii() else clean_text(shown(name))

@@ -8,10 +8,10 @@ from typing import Any
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, Tracer, TracerProvider
 
 from stack.tracing import joining
-from stack.tracing.attributes import clean_all
+from stack.tracing.attributes import clean_all, clean_text, shown
 from stack.tracing.jaeger_json import traces_of
 from stack.tracing.ring import TraceRing, as_jaeger
 from stack.tracing.span import EventType, Span
@@ -20,7 +20,8 @@ from stack.tracing.span import EventType, Span
 class OTelTracer:
     """Makes spans and keeps the last hundred traces. Thread-safe, asyncio-safe, fork-safe.
 
-    Spans go where the process's tracer provider sends them; what is kept here is a copy.
+    Spans go where the process's tracer provider sends them; what is kept here is a copy. With
+    `OTEL_SDK_DISABLED=true` they do nothing, none is kept, and their ids are all zeros.
 
     Args:
         provider: where spans are made.
@@ -28,6 +29,9 @@ class OTelTracer:
 
     def __init__(self, provider: TracerProvider) -> None:
         self._tracer = provider.get_tracer("stack")
+        if isinstance(self._tracer, Tracer):
+            # An application's own provider knows nothing of traces to join; its ids stay its own.
+            self._tracer.id_generator = joining.joining(provider.id_generator)
         self._ring = TraceRing()
         provider.add_span_processor(self._ring)
 
@@ -45,7 +49,8 @@ class OTelTracer:
             parent: the current span when not given.
         """
         context = trace.set_span_in_context(parent.otel) if parent is not None else None
-        return Span(self._tracer.start_span(str(name), context, attributes=clean_all(attributes)))
+        plain = name if type(name) is str and name.isascii() else clean_text(shown(name))
+        return Span(self._tracer.start_span(plain, context, attributes=clean_all(attributes)))
 
     @contextmanager
     def span_context(

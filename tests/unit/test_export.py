@@ -129,7 +129,7 @@ def test_an_outage_is_said_once_and_its_end_too(
             return self.mood
 
     moody = Moody()
-    exporter = CountingExporter(moody, "http://jaeger:4318")
+    exporter = CountingExporter(moody, "http://user:hunter2@jaeger:4318")
     with caplog.at_level(logging.WARNING):
         for mood in (SpanExportResult.SUCCESS, None, SpanExportResult.FAILURE, None):
             moody.mood = mood
@@ -139,7 +139,7 @@ def test_an_outage_is_said_once_and_its_end_too(
         exporter.export([])
     messages = [record.getMessage() for record in caplog.records]
     assert len(messages) == 2
-    assert "not accepted by http://jaeger:4318 (ConnectionError: down)" in messages[0]
+    assert "by http://[redacted]@jaeger:4318 (ConnectionError: down)" in messages[0]
     assert "accepted again" in messages[1]
 
 
