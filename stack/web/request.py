@@ -17,6 +17,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from stack.logs import get_logger, set_context
 from stack.metrics import instruments
+from stack.tracing.attributes import exception_attributes
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -50,7 +51,16 @@ class Exchange:
         self.context.run(self._begin, environ)
 
     def run(self, app: WSGIApplication, environ: WSGIEnvironment, start: StartResponse) -> Body:
-        """Call the application in this request's context."""
+        """Call the application in this request's context.
+
+        Args:
+            app: the application.
+            environ: the request, as WSGI gives it.
+            start: the server's `start_response`.
+
+        Returns:
+            The response's body, which ends the request when it is read or closed.
+        """
 
         def start_response(
             status: str, headers: list[tuple[str, str]], exc_info: Any = None
@@ -115,7 +125,7 @@ class Exchange:
                 span.update_name(f"{self.method} {self.route}")
                 span.set_attribute("http.route", self.route)
             if self.error is not None:
-                span.record_exception(self.error)
+                span.add_event("exception", exception_attributes(self.error))
                 span.set_attribute("error.type", type(self.error).__qualname__)
             if self.status >= 500:
                 span.set_status(Status(StatusCode.ERROR))
@@ -150,7 +160,11 @@ class Body(Iterable[bytes]):
         try:
             close = getattr(self._chunks, "close", None)
             if close is not None:
-                close()
+                # A stream that is cut short ends in here, with the spans and fields it began with.
+                self._run(close)
+        except BaseException as error:
+            self._exchange.failed(error)
+            raise
         finally:
             self._exchange.finish()
 

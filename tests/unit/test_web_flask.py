@@ -4,11 +4,13 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from opentelemetry import trace
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
 from prometheus_client import REGISTRY
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from werkzeug.test import TestResponse
@@ -124,6 +126,60 @@ def test_a_stream_keeps_its_span_to_the_last_byte(
     assert spans.get_finished_spans() == ()
     assert response.text == "True True "
     assert len(spans.get_finished_spans()) == 1
+
+
+def test_a_stream_that_its_reader_leaves_ends_where_it_began(
+    client: FlaskClient, spans: InMemorySpanExporter
+) -> None:
+    """Closing it closes what it streams from, in the request's own context, without an error."""
+    upstream = stack.HttpClient(
+        "left-early",
+        base_url="http://upstream",
+        transport=httpx.MockTransport(lambda _: httpx.Response(200, content=b"ok")),
+    )
+
+    def chunks() -> Iterator[bytes]:
+        with stack.LogContext(part=1), upstream.stream("GET", "/"):
+            yield b"1"
+            yield b"2"
+
+    client.application.add_url_rule("/relay", view_func=chunks)
+    before = count("GET", "/relay", "200")
+    response = client.get("/relay", buffered=False)
+    assert next(response.iter_encoded()) == b"1"
+    response.close()
+    assert count("GET", "/relay", "200") == before + 1
+    outgoing, incoming = spans.get_finished_spans()
+    assert outgoing.parent is not None
+    assert outgoing.parent.span_id == incoming.context.span_id
+    assert outgoing.status.status_code is not StatusCode.ERROR
+    breaker = stack.get_all_circuit_breaker_stats()["left-early"]
+    assert breaker.failures == 0
+
+
+def test_a_stream_whose_end_fails_has_failed(
+    client: FlaskClient, spans: InMemorySpanExporter
+) -> None:
+    """What goes wrong while it is closed is on its span, even an exception without text."""
+
+    class Hostile(Exception):  # noqa: N818
+        def __str__(self) -> str:
+            raise RuntimeError("no")
+
+    def chunks() -> Iterator[bytes]:
+        try:
+            yield b"1"
+        finally:
+            raise Hostile
+
+    client.application.add_url_rule("/bad-end", view_func=chunks)
+    response = client.get("/bad-end", buffered=False)
+    next(response.iter_encoded())
+    with pytest.raises(Hostile):
+        response.close()
+    (span,) = spans.get_finished_spans()
+    assert (span.attributes or {})["http.response.status_code"] == 500
+    assert (span.events[0].attributes or {})["exception.message"] == "[Hostile without text]"
 
 
 def test_every_request_is_one_log_line_with_its_ids(
