@@ -8,14 +8,17 @@ from typing import Any
 
 from stack import runtime
 from stack.breaker import get_all_circuit_breaker_stats
+from stack.logs.clean import REDACTED as HIDDEN
+from stack.logs.clean import clean
 from stack.metrics import get_prometheus_collector
 
-HIDDEN = "[redacted]"
 _SECRETS = frozenset({"metrics_token", "faults_token"})
 
 
 def export_debug_state() -> dict[str, Any]:
     """Return one JSON-ready dict: metric summaries, traces, breakers, settings without secrets.
+
+    Thread-safe.
 
     Reading changes nothing: no component, breaker or trace comes to be. Traces are there from the
     first `get_otel_tracer` on.
@@ -38,7 +41,7 @@ def _settings(known: runtime.Runtime | None) -> dict[str, Any]:
     if known is None:
         return {}
     return {
-        name: HIDDEN if name in _SECRETS and value else value
+        name: HIDDEN if name in _SECRETS and value else clean(value)
         for name, value in asdict(known.settings).items()
     }
 

@@ -15,6 +15,8 @@ from urllib.parse import unquote
 
 from stack.environment import (
     InvalidValueError,
+    Parser,
+    T,
     choice,
     integer,
     number,
@@ -34,6 +36,17 @@ SAMPLERS = (
     "parentbased_always_on",
     "parentbased_always_off",
     "parentbased_traceidratio",
+)
+# Bounds of a span that the SDK reads by itself, when its provider is made.
+SDK_LIMITS = (
+    "OTEL_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    "OTEL_SPAN_EVENT_COUNT_LIMIT",
+    "OTEL_SPAN_LINK_COUNT_LIMIT",
 )
 
 
@@ -79,6 +92,7 @@ class Settings:
         resource = _pairs(env, "OTEL_RESOURCE_ATTRIBUTES")
         queue = read(env, "OTEL_BSP_MAX_QUEUE_SIZE", integer(1, 1_000_000), 2048)
         batch = read(env, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", integer(1, queue), min(512, queue))
+        _check_what_the_sdk_reads(env)
         return cls(
             service_name=read(env, "OTEL_SERVICE_NAME", text(), "")
             or resource.get("service.name", "unknown_service"),
@@ -93,7 +107,7 @@ class Settings:
             sdk_disabled=read(env, "OTEL_SDK_DISABLED", switch, False),
             traces_exporter=read(env, "OTEL_TRACES_EXPORTER", choice("otlp", "none"), "otlp"),
             traces_endpoint=_traces_endpoint(env),
-            traces_timeout=read(env, "OTEL_EXPORTER_OTLP_TIMEOUT", _milliseconds, 5.0),
+            traces_timeout=_of_traces(env, "TIMEOUT", _milliseconds, 5.0),
             traces_sampler=read(
                 env, "OTEL_TRACES_SAMPLER", choice(*SAMPLERS), "parentbased_always_on"
             ),
@@ -102,6 +116,19 @@ class Settings:
             span_batch_size=batch,
             span_schedule_delay=read(env, "OTEL_BSP_SCHEDULE_DELAY", _milliseconds, 1.0),
         )
+
+
+def _check_what_the_sdk_reads(env: Mapping[str, str]) -> None:
+    """Refuse what the SDK would not understand, or would ignore without a word."""
+    _of_traces(env, "PROTOCOL", choice("http/protobuf"), "http/protobuf")
+    for name in SDK_LIMITS:
+        read(env, name, integer(0, 2**31 - 1), None)
+
+
+def _of_traces(env: Mapping[str, str], option: str, parse: Parser[T], default: T) -> T:
+    """Prefer an exporter option's variable for traces to the one for all signals."""
+    general = read(env, f"OTEL_EXPORTER_OTLP_{option}", parse, default)
+    return read(env, f"OTEL_EXPORTER_OTLP_TRACES_{option}", parse, general)
 
 
 def _milliseconds(raw: str) -> float:

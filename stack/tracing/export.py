@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
-from threading import Lock
+from threading import RLock
 from typing import Any
 
 from opentelemetry.sdk.trace import ReadableSpan, Span
@@ -89,7 +89,7 @@ class BoundedSpanProcessor(BatchSpanProcessor):
     ) -> None:
         super().__init__(exporter, **options)
         self._shutdown_timeout = shutdown_timeout
-        self._lock = Lock()
+        self._lock = RLock()
         os.register_at_fork(after_in_child=self._renew_lock)
 
     def on_start(self, span: Span, parent_context: object = None) -> None:
@@ -116,4 +116,4 @@ class BoundedSpanProcessor(BatchSpanProcessor):
             events.publish("dropped", left)
 
     def _renew_lock(self) -> None:
-        self._lock = Lock()
+        self._lock = RLock()

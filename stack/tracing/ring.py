@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from collections.abc import Sequence
-from threading import Lock
+from threading import RLock
 
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
@@ -16,7 +16,10 @@ from stack.tracing.repair import encodable
 
 
 class TraceRing(SpanProcessor):
-    """Keeps the spans of the newest traces. Thread-safe; a forked child begins with none.
+    """Keeps the spans of the newest traces.
+
+    Thread-safe, also where a signal handler or a `__del__` ends a span; a forked child begins with
+    none.
 
     Args:
         max_traces: traces kept; a new one takes the place of the oldest.
@@ -26,7 +29,7 @@ class TraceRing(SpanProcessor):
     def __init__(self, max_traces: int = 100, max_spans: int = 512) -> None:
         self._max_traces = max_traces
         self._max_spans = max_spans
-        self._lock = Lock()
+        self._lock = RLock()
         self._traces: OrderedDict[int, list[ReadableSpan]] = OrderedDict()
         self._complete: set[int] = set()
         self.dropped = 0
@@ -70,7 +73,7 @@ class TraceRing(SpanProcessor):
             self.dropped = 0
 
     def _begin_anew(self) -> None:
-        self._lock = Lock()
+        self._lock = RLock()
         self.clear()
 
 

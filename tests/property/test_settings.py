@@ -16,6 +16,9 @@ VARIABLES = (
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
     "OTEL_EXPORTER_OTLP_TIMEOUT",
+    "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
+    "OTEL_EXPORTER_OTLP_PROTOCOL",
+    "OTEL_SPAN_EVENT_COUNT_LIMIT",
     "OTEL_BSP_MAX_QUEUE_SIZE",
     "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
     "OTEL_BSP_SCHEDULE_DELAY",
@@ -29,6 +32,8 @@ VARIABLES = (
 values = (
     st.text(max_size=30)
     | st.integers(-10, 2**40).map(str)
+    # Such as make a queue, of which some are smaller than a batch is when nothing is said.
+    | st.integers(1, 2000).map(str)
     | st.floats().map(str)
     | st.sampled_from(
         ["", " ", "true", "0", "none", "otlp", "http://h:1", "http://h:99999", "https://[", "a=b,c"]

@@ -1,5 +1,8 @@
 """Environment variables become settings, or a message that says what to mend."""
 
+import os
+import subprocess
+import sys
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 
@@ -47,6 +50,35 @@ def test_values_are_read_in_their_units(tmp_path: Path) -> None:
     assert settings.faults_enabled
 
 
+def test_a_small_queue_makes_small_batches() -> None:
+    """A batch never waits for more spans than the queue can hold."""
+    assert Settings.from_env({"OTEL_BSP_MAX_QUEUE_SIZE": "100"}).span_batch_size == 100
+
+
+def test_the_traces_own_timeout_comes_first() -> None:
+    """Before the one of all signals, as with the endpoint."""
+    both = {
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "9000",
+        "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT": "250",
+    }
+    assert Settings.from_env(both).traces_timeout == 0.25
+
+
+def test_wrong_propagators_stop_the_import_with_what_is_allowed() -> None:
+    """OpenTelemetry reads them when it is imported, so it is the first thing that is said."""
+    environ = {**os.environ, "OTEL_PROPAGATORS": "tracecontext,pigeon"}
+    ended = subprocess.run(
+        [sys.executable, "-c", "import stack"],
+        check=False,
+        env=environ,
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 1
+    assert "ConfigurationError: OTEL_PROPAGATORS='tracecontext,pigeon'" in ended.stderr
+    assert "baggage, none, tracecontext" in ended.stderr
+
+
 def test_a_secret_is_not_shown() -> None:
     """Printing the settings prints no token."""
     assert "hidden" not in repr(Settings(metrics_token="hidden", faults_token="hidden"))
@@ -65,6 +97,10 @@ def test_a_secret_is_not_shown() -> None:
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon", "(milliseconds)"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "jaeger:4318", "an http:// or https:// URL"),
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://[::1", "an http:// or https:// URL"),
+        ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "soon", "(milliseconds)"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "one of http/protobuf"),
+        ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json", "one of http/protobuf"),
+        ("OTEL_SPAN_LINK_COUNT_LIMIT", "many", "a whole number from 0"),
         ("OTEL_RESOURCE_ATTRIBUTES", "team", "key=value pairs"),
         ("OTEL_SERVICE_NAME", "a\x00b", "printable text"),
         ("STACK_METRICS_TOKEN_FILE", "/does/not/exist", "the path of a readable text file"),

@@ -21,6 +21,7 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.trace import Link, SpanContext, StatusCode
 
 import stack
+from stack import runtime
 from stack.ops.tracestore.app import create_app
 from stack.ops.tracestore.settings import Settings
 from stack.tracing import events
@@ -334,12 +335,20 @@ def test_the_processs_tracer_is_one() -> None:
     assert one.get_trace(span.trace_id)[0].name == "seen"
 
 
-def test_the_state_of_the_process_is_json_without_secrets(tmp_path: Path) -> None:
+def test_the_state_of_the_process_is_json_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """Metrics, breakers, traces and settings in one dict."""
     stack.get_circuit_breaker("debugged").force_open()
     stack.get_prometheus_collector().record_circuit_breaker_call("debugged", 0.1)
-    stack.setup("x")
-    state = json.loads(json.dumps(stack.export_debug_state(), allow_nan=False))
+    kept = stack.Settings(
+        metrics_token="hunter2",
+        traces_endpoint="http://user:hunter2@jaeger:4318/v1/traces",
+        resource_attributes={"api_key": "hunter2", "team": "a"},
+    )
+    monkeypatch.setattr(runtime, "_runtime", runtime.Runtime("x", "1", kept))
+    text = json.dumps(stack.export_debug_state(), allow_nan=False)
+    assert "hunter2" not in text
+    state = json.loads(text)
+    assert state["settings"]["resource_attributes"]["team"] == "a"
     assert state["circuit_breakers"]["debugged"]["state"] == "open"
     assert state["metrics"]["debugged"]["total_calls"] == 1
     assert set(state) == {"service", "version", "settings", "metrics", "circuit_breakers", "traces"}
