@@ -44,6 +44,7 @@ class Bookkeeping:
             self._events.subscribe(listener)
         self._judge = Judge(name, config)
         self._machine = Machine(name, config)
+        self._timed = config.slow_call_seconds is not None
         self._slow_after = config.slow_call_seconds or math.inf
         self._successes = self._failures = self._rejected = 0
         # Counts successes without the lock while all is well; `_settle` takes them in.
@@ -71,16 +72,19 @@ class Bookkeeping:
 
     def _returned(self, permit: Permit, started: float, result: object) -> None:
         """Take what a call returned, without the lock while all is well."""
-        machine = self._machine
-        seconds = self._clock() - started
-        if permit == machine.calm and seconds <= self._slow_after:
+        if permit != self._machine.calm:
+            if failure := self._judge.result(result):
+                self._failed(permit, started, failure)
+            else:
+                self._succeeded(permit, started)
+        elif not (self._timed or broadcast.listeners or self._events.listeners):
+            # Nobody asks how long it took, so the clock need not be read.
             next(self._quiet)
-            if broadcast.listeners or self._events.listeners:
-                self._publish(CallFinished(self.name, "success", seconds))
-        elif failure := self._judge.result(result):
-            self._failed(permit, started, failure)
-        else:
+        elif (seconds := self._clock() - started) > self._slow_after:
             self._succeeded(permit, started)
+        else:
+            next(self._quiet)
+            self._publish(CallFinished(self.name, "success", seconds))
 
     def _raised(self, permit: Permit, started: float, error: BaseException) -> bool:
         """Take what a call raised, and tell whether it is a failure."""
