@@ -43,9 +43,13 @@ def main() -> int:
 
 def _send(settings: Settings, metrics_port: int, stopped: Event) -> None:
     """Keep the users asking until `stopped` is set or the duration is over."""
+    metrics.TARGET_RATE.set(settings.rate)
+    if not settings.rate:
+        _log.info("no load is asked for", event_type="load_off")
+        stopped.wait(settings.duration or None)
+        return
     from services.loadgen.locustfile import Asker
 
-    metrics.TARGET_RATE.set(settings.rate)
     runner = Environment(user_classes=[Asker], host=settings.gateway_url).create_local_runner()
     runner.start(settings.users, spawn_rate=settings.users)
     _log.info(

@@ -18,7 +18,7 @@ class Settings:
 
     Args:
         gateway_url: the service that is asked.
-        rate: requests per second; never exceeded.
+        rate: requests per second; never exceeded; 0 for none, which can still be scraped.
         duration: seconds until the end; 0 for no end.
         metrics_port: where `/metrics` and `/healthz` are; 0 for any free one.
         metrics_host: the address that they are bound to.
@@ -50,7 +50,7 @@ class Settings:
         default = cls()
         return cls(
             gateway_url=read(environ, "GATEWAY_URL", url, default.gateway_url),
-            rate=read(environ, "RATE", number(0.1, 200), default.rate),
+            rate=read(environ, "RATE", number(0, 200), default.rate),
             duration=read(environ, "DURATION", number(0, 31_536_000), default.duration),
             metrics_port=read(environ, "METRICS_PORT", integer(0, 65_535), default.metrics_port),
             metrics_host=read(environ, "HOST", text(), default.metrics_host),

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +20,7 @@ import httpx
 
 from stack.errors import OpsError
 from stack.ops import debian
-
-Progress = Callable[[str], None]
+from stack.ops.commands import Progress
 
 # Lowest versions whose configuration files and flags ours use.
 NEEDED = {"prometheus": (3, 5), "alertmanager": (0, 27)}

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import wraps
 from pathlib import Path
 from typing import ParamSpec
@@ -19,7 +19,7 @@ from rich.console import Console
 from stack.errors import ConfigurationError, OpsError
 from stack.ops import local, modes, report, run_folder, status
 from stack.ops.components import Plan
-from stack.ops.docker import images
+from stack.ops.docker import build
 from stack.ops.docker.engine import find_engine
 from stack.ops.ports import read_load_rate, read_ports, read_project
 
@@ -85,9 +85,8 @@ def _command(function: Callable[P, None]) -> Callable[P, None]:
 @_command
 def up(run_dir: Path | None, mode: str, speed: float, load: float | None) -> None:
     """Start everything, wait until it is healthy, ask a first question."""
-    root = run_folder.checkout()
-    rate = read_load_rate(root) if load is None else load
-    plan = Plan(root, _run_dir(run_dir), read_ports(root), speed, rate, project=read_project(root))
+    plan = _plan(run_dir)
+    plan = replace(plan, speed=speed, load=plan.load if load is None else load)
     began = time.monotonic()
     runner = modes.decide(plan, mode, _tell)
     _out.print(f"[bold]stack up[/], {runner.plan.mode} mode")
@@ -95,7 +94,7 @@ def up(run_dir: Path | None, mode: str, speed: float, load: float | None) -> Non
     plan = run_folder.load(plan.run_dir) or plan
     if started:
         _out.print(report.answer(FIRST_QUESTION, local.first_answer(plan, FIRST_QUESTION)))
-    _out.print(report.table(status.rows(plan.run_dir)))
+    _out.print(report.table(status.rows(plan)))
     _out.print(report.hints(plan), soft_wrap=True)
     took = f"{time.monotonic() - began:.0f} s"
     _out.print(f"[bold green]up[/] in {took}" if started else "[bold green]already up[/]")
@@ -107,7 +106,7 @@ def up(run_dir: Path | None, mode: str, speed: float, load: float | None) -> Non
 @_command
 def down(run_dir: Path | None, volumes: bool) -> None:
     """Stop everything; what is stored stays."""
-    stopped = modes.down(_run_dir(run_dir), volumes=volumes)
+    stopped = modes.down(_plan(run_dir), volumes=volumes)
     kept = "deleted" if volumes else "kept"
     _out.print(f"stack down; data is {kept}" if stopped else "nothing was running")
 
@@ -120,8 +119,8 @@ def build_images(run_dir: Path | None, rebuild: bool) -> None:
     """Build the images that no registry is needed for, from packages."""
     folder = _run_dir(run_dir)
     engine = find_engine(folder)
-    images.build(run_folder.checkout(), folder, engine, _tell, anew=rebuild)
-    for name, size in images.listing(engine):
+    build.build(run_folder.checkout(), folder, engine, _tell, anew=rebuild)
+    for name, size in build.listing(engine):
         _out.print(f"{name:28} {size / 1e6:5.0f} MB")
 
 
@@ -131,7 +130,7 @@ def build_images(run_dir: Path | None, rebuild: bool) -> None:
 @_command
 def show_status(run_dir: Path | None, as_json: bool) -> None:
     """Show what runs, its health, memory and address; exit status 1 unless all is healthy."""
-    found = status.rows(_run_dir(run_dir))
+    found = status.rows(_plan(run_dir))
     if as_json:
         click.echo(json.dumps({"components": [asdict(row) for row in found]}))
     elif found:
@@ -150,7 +149,7 @@ def show_status(run_dir: Path | None, as_json: bool) -> None:
 @_command
 def logs(run_dir: Path | None, name: str | None, follow: bool, lines: int) -> None:
     """Show the end of one component's log, or of all."""
-    for line in modes.logs(_run_dir(run_dir), name, lines, follow):
+    for line in modes.logs(_plan(run_dir), name, lines, follow):
         click.echo(line)
 
 
@@ -161,8 +160,8 @@ def logs(run_dir: Path | None, name: str | None, follow: bool, lines: int) -> No
 @_command
 def load(run_dir: Path | None, rate: float, duration: float) -> None:
     """Ask the gateway RATE questions per second for DURATION seconds."""
-    plan = run_folder.load(_run_dir(run_dir))
-    if plan is None or not status.rows(plan.run_dir):
+    plan = modes.running_plan(_plan(run_dir))
+    if plan is None:
         raise OpsError("nothing runs to put load on; `make up` starts it")
     environment = {
         "GATEWAY_URL": plan.url("GATEWAY_PORT"),
@@ -181,6 +180,13 @@ def load(run_dir: Path | None, rate: float, duration: float) -> None:
 
 def _tell(line: str) -> None:
     _out.print(f"  {report.plain(line)}", soft_wrap=True)
+
+
+def _plan(given: Path | None) -> Plan:
+    """Return what would be started."""
+    root = run_folder.checkout()
+    ports, load = read_ports(root), read_load_rate(root)
+    return Plan(root, _run_dir(given), ports, load=load, project=read_project(root))
 
 
 def _run_dir(given: Path | None) -> Path:

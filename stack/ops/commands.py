@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from stack.errors import OpsError
+
+Progress = Callable[[str], None]
 
 LAST_LINE = slice(-1, None)
 

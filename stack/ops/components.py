@@ -87,6 +87,11 @@ class Plan:
         return max(1, round(15 / self.speed))
 
     @property
+    def span_metrics_interval(self) -> float:
+        """Seconds between two exports of Jaeger's span metrics."""
+        return max(1.0, 15 / self.speed)
+
+    @property
     def data(self) -> Path:
         """Where components keep what outlives them."""
         return self.run_dir / "data"
@@ -195,7 +200,7 @@ def jaeger_environment(plan: Plan) -> dict[str, str]:
     )
     found = {name: str(plan.ports[name]) for name in ports}
     if plan.speed != 1:
-        found["SPANMETRICS_FLUSH_INTERVAL"] = f"{max(1, round(15 / plan.speed))}s"
+        found["SPANMETRICS_FLUSH_INTERVAL"] = f"{plan.span_metrics_interval:g}s"
     return found | {
         "JAEGER_LISTEN_HOST": LOCALHOST,
         # Nobody asks it; any free port will do.

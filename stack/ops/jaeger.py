@@ -6,15 +6,14 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from stack.environment import choice, read
 from stack.errors import ConfigurationError, OpsError
 from stack.ops import commands
 from stack.ops.binaries import bin_folder, locked, place
-
-Progress = Callable[[str], None]
+from stack.ops.commands import Progress
 
 # The release that `jaeger/build/go.mod` asks for: one commit, tagged for v1's and v2's series.
 MODULE_VERSION = "v1.76.0"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import httpx
 from stack.errors import OpsError
 from stack.ops import run_folder
 from stack.ops.binaries import find_binaries
+from stack.ops.commands import Progress
 from stack.ops.components import Component, Plan, components, jaeger_environment
 from stack.ops.jaeger import check_config, find_jaeger
 from stack.ops.ports import (
@@ -25,10 +26,7 @@ from stack.ops.render import render_alertmanager, render_prometheus
 from stack.ops.secrets import make_secrets
 from stack.ops.supervisor import ProcessState, Supervisor, wait_until
 
-Progress = Callable[[str], None]
-
 HEALTHY_WITHIN = 90.0
-SPAN_METRICS_TARGETS = Path("targets", "spanmetrics.yaml")
 _HOSTS = {
     "GATEWAY_PORT": "gateway",
     "RETRIEVAL_PORT": "retrieval",
@@ -145,17 +143,26 @@ def _start(plan: Plan, wanted: Sequence[Component], supervisor: Supervisor) -> N
     make_secrets(plan.secrets)
     for name in ("", "prometheus", "alertmanager"):
         (plan.data / name).mkdir(parents=True, exist_ok=True)
-    for render, name in ((render_prometheus, "prometheus"), (render_alertmanager, "alertmanager")):
-        render(
-            plan.root / name,
-            plan.config / name,
-            addresses=addresses(plan),
-            secrets_dir=plan.secrets,
-            speed=plan.speed,
-        )
-    if not plan.jaeger:
-        # The embedded store counts no spans; a target that is never there would be an alert.
-        (plan.config / "prometheus" / SPAN_METRICS_TARGETS).unlink(missing_ok=True)
+    # A target that is never there would be an alert: the embedded store counts no spans.
+    left_out = [
+        *([] if plan.jaeger else ["targets/spanmetrics.yaml"]),
+        *([] if plan.load else ["targets/loadgen.yaml"]),
+    ]
+    render_prometheus(
+        plan.root / "prometheus",
+        plan.config / "prometheus",
+        addresses=addresses(plan),
+        secrets_dir=plan.secrets,
+        speed=plan.speed,
+        left_out=left_out,
+    )
+    render_alertmanager(
+        plan.root / "alertmanager",
+        plan.config / "alertmanager",
+        addresses=addresses(plan),
+        secrets_dir=plan.secrets,
+        speed=plan.speed,
+    )
     run_folder.save(plan)
     supervisor.start(wanted, plan.root)
 

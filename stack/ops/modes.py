@@ -5,15 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from stack.errors import OpsError
 from stack.ops import local, log_files, run_folder
+from stack.ops.commands import Progress
 from stack.ops.components import Plan
 from stack.ops.docker.compose import Compose
-from stack.ops.docker.containers import containers
-from stack.ops.docker.engine import find_engine
-from stack.ops.local import Progress
 from stack.ops.supervisor import Supervisor
 
 
@@ -42,7 +39,7 @@ def decide(plan: Plan, wanted: str, progress: Progress) -> Compose | Local:
     Raises:
         OpsError: another mode is wanted than what runs already, or it is not possible.
     """
-    running = running_plan(plan.run_dir)
+    running = running_plan(plan)
     if running is not None and wanted not in {"auto", running.mode}:
         raise OpsError(f"the stack runs in {running.mode} mode already; `make down` stops it")
     if running is not None:
@@ -62,23 +59,25 @@ def decide(plan: Plan, wanted: str, progress: Progress) -> Compose | Local:
     return compose
 
 
-def running_plan(run_dir: Path) -> Plan | None:
-    """Return the plan of what runs in this folder; None when nothing does."""
-    plan = run_folder.load(run_dir)
-    if plan is None:
-        return None
-    if plan.mode == "local":
-        return plan if Supervisor(run_dir).running() else None
+def running_plan(plan: Plan) -> Plan | None:
+    """Return the plan of what runs of this checkout; None when nothing does.
+
+    Args:
+        plan: what would be started; it finds containers that were not started by `make up`.
+    """
+    saved = run_folder.load(plan.run_dir)
+    if saved is not None and Supervisor(plan.run_dir).running():
+        return saved
     try:
-        engine = find_engine(run_dir)
+        compose = _compose(plan)
+        return compose.plan if compose is not None and compose.containers() else None
     except OpsError:
         # Without its engine no container runs.
         return None
-    return plan if containers(engine, plan.project) else None
 
 
-def down(run_dir: Path, *, volumes: bool = False) -> bool:
-    """Stop everything; what is stored stays unless told.
+def down(plan: Plan, *, volumes: bool = False) -> bool:
+    """Stop everything, in whichever mode; what is stored stays unless told.
 
     Returns:
         False when nothing ran.
@@ -86,30 +85,48 @@ def down(run_dir: Path, *, volumes: bool = False) -> bool:
     Raises:
         OpsError: something cannot be stopped.
     """
-    plan = run_folder.load(run_dir)
-    if plan is not None and plan.mode == "compose":
-        compose = Compose(plan, _silent)
-        with run_folder.locked(run_dir):
-            ran = bool(compose.containers())
-            if ran or volumes:
+    ran = local.down(plan.run_dir)
+    compose = _compose(plan)
+    if compose is not None:
+        with run_folder.locked(plan.run_dir):
+            found = compose.containers()
+            if found or volumes:
                 compose.down(volumes=volumes)
-        return ran
-    ran = local.down(run_dir)
+        ran = ran or bool(found)
     if volumes:
-        shutil.rmtree(run_dir / "data", ignore_errors=True)
+        shutil.rmtree(plan.data, ignore_errors=True)
     return ran
 
 
-def logs(run_dir: Path, name: str | None, lines: int, follow: bool) -> Iterator[str]:
+def logs(plan: Plan, name: str | None, lines: int, follow: bool) -> Iterator[str]:
     """Yield the last lines of one component's log, or of all.
 
     Raises:
         OpsError: there is no such component.
     """
-    plan = run_folder.load(run_dir)
-    if plan is not None and plan.mode == "compose":
-        return Compose(plan, _silent).logs(name, lines, follow)
-    return log_files.read(run_dir / "logs", name, lines, follow)
+    running = running_plan(plan)
+    if running is not None and running.mode == "compose":
+        return Compose(running, _silent).logs(name, lines, follow)
+    return log_files.read(plan.run_dir / "logs", name, lines, follow)
+
+
+def _compose(plan: Plan) -> Compose | None:
+    """Return this checkout's project; None where no engine is, or the name is another's.
+
+    Raises:
+        OpsError: it cannot be asked, though containers were started last.
+    """
+    saved = run_folder.load(plan.run_dir)
+    was_compose = saved is not None and saved.mode == "compose"
+    known = saved if saved is not None and was_compose else replace(plan, mode="compose")
+    try:
+        compose = Compose(known, _silent)
+        compose.containers()
+    except OpsError:
+        if was_compose:
+            raise
+        return None
+    return compose
 
 
 def _silent(_: str) -> None:

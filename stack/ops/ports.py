@@ -30,6 +30,8 @@ DEFAULTS: Mapping[str, int] = {
 }
 # Nothing has these in local mode.
 ONLY_IN_CONTAINERS = {"GRAFANA_PORT"}
+# These are not published by containers.
+ONLY_LOCAL = {"LOADGEN_METRICS_PORT", "JAEGER_HEALTH_PORT"}
 # Nothing has these where the embedded trace store takes Jaeger's place.
 ONLY_WITH_JAEGER = {"OTLP_GRPC_PORT", "SPAN_METRICS_PORT", "JAEGER_HEALTH_PORT"}
 LOCALHOST = "127.0.0.1"
@@ -66,7 +68,10 @@ def read_project(root: Path, environ: Mapping[str, str] = os.environ) -> str:
 
 
 def _settings(root: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    given = {**dotenv_values(root / ".env"), **environ}
+    try:
+        given = {**dotenv_values(root / ".env"), **environ}
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(".env", str(error), "a text file in UTF-8") from error
     return {name: value or "" for name, value in given.items()}
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,20 +38,22 @@ def render_prometheus(
     addresses: Mapping[str, str],
     secrets_dir: Path,
     speed: float = 1.0,
+    left_out: Collection[str] = (),
 ) -> None:
     """Write `prometheus.yml`, its targets and its rules.
 
     Args:
         source: the folder with them.
-        dest: written anew.
+        dest: where they are written; what else is there is deleted.
         addresses: `host:port` in the files → where it is here.
         secrets_dir: takes the place of `/run/secrets`.
         speed: all durations are divided by it.
+        left_out: files that are not written, such as the targets of what does not run.
 
     Raises:
         OpsError: a file cannot be read or understood; the message names it.
     """
-    _Rendering(source, dest, addresses, secrets_dir, speed).run(
+    _Rendering(source, dest, addresses, secrets_dir, speed=speed, left_out=left_out).run(
         "prometheus.yml", "targets/*.yaml", "rules/*.rules.yml"
     )
 
@@ -70,7 +71,7 @@ def render_alertmanager(
     Raises:
         OpsError: a file cannot be read or understood; the message names it.
     """
-    _Rendering(source, dest, addresses, secrets_dir, speed).run(
+    _Rendering(source, dest, addresses, secrets_dir, speed=speed, left_out=()).run(
         "alertmanager.yml", "templates/*.tmpl"
     )
 
@@ -84,9 +85,12 @@ class _Rendering:
         dest: Path,
         addresses: Mapping[str, str],
         secrets_dir: Path,
+        *,
         speed: float,
+        left_out: Collection[str],
     ) -> None:
         self._source = source
+        self._left_out = left_out
         self._dest = dest
         self._speed = speed
         self._secrets = f"{secrets_dir}/"
@@ -95,13 +99,23 @@ class _Rendering:
         self._pattern = re.compile(rf"(?<![\w.-])(?:{names})(?!\d)") if names else None
 
     def run(self, *patterns: str) -> None:
-        shutil.rmtree(self._dest, ignore_errors=True)
-        for pattern in patterns:
-            for path in sorted(self._source.glob(pattern)):
-                target = self._dest / path.relative_to(self._source)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                render = self._yaml if path.suffix in {".yml", ".yaml"} else self._text
-                target.write_text(render(path), encoding="utf-8")
+        written = {self._write(path) for pattern in patterns for path in self._source.glob(pattern)}
+        # Folders stay what they are: a container goes on seeing the one that it was given.
+        for stale in {path for path in self._dest.rglob("*") if path.is_file()} - written:
+            stale.unlink()
+
+    def _write(self, path: Path) -> Path:
+        relative = path.relative_to(self._source)
+        target = self._dest / relative
+        if str(relative) in self._left_out:
+            return path
+        render = self._yaml if path.suffix in {".yml", ".yaml"} else self._text
+        text = render(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = target.with_name(f"{target.name}.new")
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(target)
+        return target
 
     def _yaml(self, path: Path) -> str:
         try:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import psutil
 
-from stack.ops import run_folder
 from stack.ops.binaries import Binaries
 from stack.ops.components import Component, Plan, components
-from stack.ops.docker.containers import Usage, containers, usage
-from stack.ops.docker.engine import find_engine
+from stack.ops.docker.compose import Compose
+from stack.ops.docker.containers import Usage, usage
 from stack.ops.local import healthy
+from stack.ops.modes import running_plan
 from stack.ops.supervisor import Supervisor
 
 
@@ -40,24 +40,28 @@ class Row:
     cpu_percent: float | None = None
 
 
-def rows(run_dir: Path) -> list[Row]:
+def rows(plan: Plan) -> list[Row]:
     """Describe every component that was started; empty when nothing runs.
+
+    Args:
+        plan: what would be started.
 
     Raises:
         OpsError: the run folder is damaged, or the engine does not answer.
     """
-    plan = run_folder.load(run_dir)
-    if plan is None:
+    running = running_plan(plan)
+    if running is None:
         return []
-    return _of_containers(plan) if plan.mode == "compose" else _of_processes(plan)
+    return _of_containers(running) if running.mode == "compose" else _of_processes(running)
 
 
 def _of_containers(plan: Plan) -> list[Row]:
-    engine = find_engine(plan.run_dir)
-    found = containers(engine, plan.project)
-    used = usage(engine, found)
+    compose = Compose(plan, lambda _: None)
+    found = compose.containers()
+    used = usage(compose.engine, found)
     nothing = Usage(0, 0.0)
-    return [
+    missing = sorted(compose.services - {each.service for each in found})
+    described = [
         Row(
             each.service,
             each.pid,
@@ -68,6 +72,9 @@ def _of_containers(plan: Plan) -> list[Row]:
             used.get(each.service, nothing).cpu_percent,
         )
         for each in found
+    ]
+    return described + [
+        Row(name, 0, "missing", False, 0, _address(plan, name), 0.0) for name in missing
     ]
 
 

@@ -135,7 +135,8 @@ def is_shut_off_from_the_host(document: Document) -> Iterator[str]:
         if service.get("privileged"):
             yield f"{name}: is privileged"
         for key in ("network_mode", "pid", "ipc", "userns_mode", "uts", "cgroup"):
-            if service.get(key):
+            # No network at all is not the machine's.
+            if service.get(key) and (key, service[key]) != ("network_mode", "none"):
                 yield f"{name}: {key} is {service[key]}"
         for key in ("devices", "device_cgroup_rules", "volumes_from"):
             if service.get(key):
@@ -177,6 +178,8 @@ def separates_networks(document: Document) -> Iterator[str]:
     of_services: set[str] = set()
     of_tools: set[str] = set()
     for name, service in services(document):
+        if service.get("network_mode") == "none":
+            continue
         networks = set(service.get("networks", {"default": None}))
         if "default" in networks:
             yield f"{name}: is in the default network"
@@ -210,8 +213,8 @@ def holds_no_secrets(document: Document) -> Iterator[str]:
         for variable, value in service.get("environment", {}).items():
             if not _SECRET.search(variable.upper()):
                 continue
-            if not variable.endswith("_FILE") or not str(value).startswith("/run/secrets/"):
-                yield f"{name}: {variable} is no file below /run/secrets"
+            if not variable.endswith("_FILE") or not str(value).startswith("/run/"):
+                yield f"{name}: {variable} is no file below /run"
 
 
 def waits_for_conditions(document: Document) -> Iterator[str]:

@@ -58,6 +58,7 @@ def described(
         "Config": {
             "Labels": {
                 "com.docker.compose.service": service,
+                "com.docker.compose.project.working_dir": "/checkout",
                 **{f"com.docker.compose.{name}": value for name, value in labels.items()},
             }
         },
@@ -68,8 +69,8 @@ def test_containers_come_in_the_order_of_their_names() -> None:
     """Only those of the project are asked for, also those that do not run."""
     engine = FakeEngine(described=[described("llm"), described("inbox", health=None)])
     assert containers(engine, "mine") == [
-        Container("id-inbox", "stack-inbox-1", "inbox", "running", "", 7, 2),
-        Container("id-llm", "stack-llm-1", "llm", "running", "healthy", 7, 2),
+        Container("id-inbox", "stack-inbox-1", "inbox", "running", "", 7, 2, "/checkout"),
+        Container("id-llm", "stack-llm-1", "llm", "running", "healthy", 7, 2, "/checkout"),
     ]
     first = engine.asked[0]
     assert "--filter=label=com.docker.compose.project=mine" in first

@@ -61,10 +61,18 @@ def test_an_engine_that_hangs_is_not_waited_for(
 
 
 def test_images_are_looked_for_by_name(on_path: Path, tmp_path: Path) -> None:
-    """The client's exit status says whether there is one."""
-    docker(on_path, '[ "$*" = "image inspect here:1" ]')
-    assert Engine(tmp_path).has_image("here:1")
+    """None is there when the engine says so; an engine that is silent says nothing."""
+    answers = """\
+case "$4" in
+  here:1) echo sha256:1 ;;
+  elsewhere:1) echo "Error response from daemon: No such image: $4" >&2; exit 1 ;;
+  *) echo "Cannot connect to the Docker daemon" >&2; exit 1 ;;
+esac"""
+    docker(on_path, answers)
+    assert Engine(tmp_path).image_id("here:1") == "sha256:1"
     assert not Engine(tmp_path).has_image("elsewhere:1")
+    with pytest.raises(OpsError, match="Cannot connect"):
+        Engine(tmp_path).has_image("anything:1")
 
 
 def test_an_installed_plugin_is_used(on_path: Path, tmp_path: Path) -> None:

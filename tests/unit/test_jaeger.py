@@ -200,7 +200,7 @@ def test_span_metrics_are_scraped_only_where_they_are(
     plan = Plan(ROOT, tmp_path, DEFAULTS, jaeger="/opt/jaeger" if with_jaeger else "")
     tmp_path.joinpath("data").mkdir()
     local._start(plan, [], Starter())  # type: ignore[arg-type]
-    targets = plan.config / "prometheus" / local.SPAN_METRICS_TARGETS
+    targets = plan.config / "prometheus" / "targets" / "spanmetrics.yaml"
     assert targets.is_file() == with_jaeger
     assert (set(looked_at) >= ONLY_WITH_JAEGER) == with_jaeger
     if with_jaeger:

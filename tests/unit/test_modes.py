@@ -14,7 +14,7 @@ from stack.ops.components import Plan
 from stack.ops.docker.containers import Container
 from stack.ops.ports import DEFAULTS
 
-LLM = Container("id", "stack-llm-1", "llm", "running", "healthy", 7, 0)
+LLM = Container("id", "stack-llm-1", "llm", "running", "healthy", 7, 0, "/checkout")
 
 
 @dataclass
@@ -24,15 +24,15 @@ class Machine:
     no_engine: str = ""
     no_plugin: str = ""
     no_images: str = ""
+    another_checkout: str = ""
     containers: list[Container] = field(default_factory=list)
     supervised: bool = False
     done: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
 
     def compose(self, plan: Plan, progress: Callable[[str], None]) -> FakeCompose:
-        for failure in (self.no_engine, self.no_plugin):
-            if failure:
-                raise OpsError(failure)
+        if self.no_engine:
+            raise OpsError(self.no_engine)
         return FakeCompose(self, plan)
 
 
@@ -45,11 +45,14 @@ class FakeCompose:
 
     @property
     def chosen(self) -> list[object]:
-        if self.machine.no_images:
-            raise OpsError(self.machine.no_images)
+        for failure in (self.machine.no_plugin, self.machine.no_images):
+            if failure:
+                raise OpsError(failure)
         return []
 
     def containers(self) -> list[Container]:
+        if self.machine.another_checkout:
+            raise OpsError(f"the project is that of {self.machine.another_checkout}")
         return self.machine.containers
 
     def down(self, *, volumes: bool) -> None:
@@ -63,10 +66,6 @@ class FakeCompose:
 def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     """A machine with an engine and all images, on which nothing runs."""
     machine = Machine()
-
-    def find_engine(run_dir: Path) -> None:
-        if machine.no_engine:
-            raise OpsError(machine.no_engine)
 
     class Supervisor:
         def __init__(self, run_dir: Path) -> None:
@@ -84,8 +83,6 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
         return not machine.supervised
 
     monkeypatch.setattr(modes, "Compose", machine.compose)
-    monkeypatch.setattr(modes, "find_engine", find_engine)
-    monkeypatch.setattr(modes, "containers", lambda engine, project: machine.containers)
     monkeypatch.setattr(modes, "Supervisor", Supervisor)
     monkeypatch.setattr(local, "down", local_down)
     monkeypatch.setattr(local, "up", local_up)
@@ -179,7 +176,7 @@ def test_what_was_started_and_runs_no_more_decides_nothing(
 ) -> None:
     """The next start has the plan of now, in any mode."""
     was_started(plan, mode)
-    assert modes.running_plan(plan.run_dir) is None
+    assert modes.running_plan(plan) is None
     assert decided(machine, plan) == replace(plan, mode="compose")
     assert decided(machine, plan, "local") == replace(plan, mode="local")
 
@@ -195,21 +192,36 @@ def test_containers_of_an_engine_that_is_gone_do_not_run(
 
 
 def test_containers_that_cannot_be_steered_get_no_rivals(machine: Machine, plan: Plan) -> None:
-    """Where they run and Compose is lost, the error is that."""
-    was_started(plan, "compose")
+    """Where they run and Compose is lost, no processes are started beside them."""
+    started = was_started(plan, "compose")
     machine.containers = [LLM]
     machine.no_plugin = "no `docker compose`"
-    with pytest.raises(OpsError, match="no `docker compose`"):
-        modes.decide(plan, "auto", machine.told.append)
+    assert decided(machine, plan) == started
+
+
+def test_containers_that_make_did_not_start_are_found(machine: Machine, plan: Plan) -> None:
+    """`docker compose up` is a start like any other."""
+    machine.containers = [LLM]
+    assert modes.running_plan(plan) == replace(plan, mode="compose")
+    assert modes.down(plan)
+    assert machine.done == ["local down", "compose down"]
+
+
+def test_containers_of_another_checkout_are_left_alone(machine: Machine, plan: Plan) -> None:
+    """They are neither shown nor stopped, also where what is stored is to be deleted."""
+    machine.another_checkout = "/other"
+    assert modes.running_plan(plan) is None
+    assert not modes.down(plan, volumes=True)
+    assert machine.done == ["local down"]
 
 
 @pytest.mark.parametrize(
     ("containers", "volumes", "done"),
     [
-        ([LLM], False, ["compose down"]),
-        ([LLM], True, ["compose down with volumes"]),
-        ([], False, []),
-        ([], True, ["compose down with volumes"]),
+        ([LLM], False, ["local down", "compose down"]),
+        ([LLM], True, ["local down", "compose down with volumes"]),
+        ([], False, ["local down"]),
+        ([], True, ["local down", "compose down with volumes"]),
     ],
     ids=["runs", "runs, volumes", "nothing", "nothing, volumes"],
 )
@@ -223,7 +235,7 @@ def test_containers_are_stopped_as_they_were_started(
     """What is stored is deleted when told, also when nothing runs."""
     was_started(plan, "compose")
     machine.containers = containers
-    assert modes.down(plan.run_dir, volumes=volumes) == bool(containers)
+    assert modes.down(plan, volumes=volumes) == bool(containers)
     assert machine.done == done
 
 
@@ -236,21 +248,23 @@ def test_processes_are_stopped_and_their_data_stays_unless_told(
     was_started(plan, "local")
     (plan.data / "inbox").mkdir(parents=True)
     machine.supervised = True
-    assert modes.down(plan.run_dir, volumes=volumes)
+    assert modes.down(plan, volumes=volumes)
     assert machine.done == ["local down"]
     assert plan.data.exists() == (not volumes)
 
 
-def test_nothing_is_stopped_in_a_new_folder(machine: Machine, tmp_path: Path) -> None:
+def test_nothing_is_stopped_in_a_new_folder(machine: Machine, plan: Plan) -> None:
     """Which is no error."""
-    assert not modes.down(tmp_path)
+    assert not modes.down(plan)
 
 
 def test_logs_are_those_of_the_mode(machine: Machine, plan: Plan) -> None:
     """Of containers by Compose, of processes from their files."""
     was_started(plan, "compose")
-    assert list(modes.logs(plan.run_dir, "llm", 3, follow=False)) == ["llm 3 False"]
+    machine.containers = [LLM]
+    assert list(modes.logs(plan, "llm", 3, follow=False)) == ["llm 3 False"]
     was_started(plan, "local")
+    machine.containers = []
     (plan.run_dir / "logs").mkdir()
     (plan.run_dir / "logs" / "llm.log").write_text("1\n2\n")
-    assert list(modes.logs(plan.run_dir, "llm", 1, follow=False)) == ["2"]
+    assert list(modes.logs(plan, "llm", 1, follow=False)) == ["2"]

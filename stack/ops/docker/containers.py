@@ -15,6 +15,7 @@ from stack.ops.docker.engine import Engine
 _PROJECT = "com.docker.compose.project"
 _SERVICE = "com.docker.compose.service"
 _ATTEMPTS = 3
+_CHECKOUT = "com.docker.compose.project.working_dir"
 _ONE_OFF = "com.docker.compose.oneoff"
 _UNITS = {"B": 1, "kB": 1e3, "KiB": 2**10, "MB": 1e6, "MiB": 2**20, "GB": 1e9, "GiB": 2**30}
 
@@ -31,6 +32,7 @@ class Container:
         health: healthy, unhealthy, starting; empty where nothing is checked.
         pid: its first process as this machine sees it; 0 when it does not run.
         restarts: how often the engine has started it again.
+        checkout: the folder whose compose.yaml it was made from.
     """
 
     id: str
@@ -40,6 +42,7 @@ class Container:
     health: str
     pid: int
     restarts: int
+    checkout: str
 
     @property
     def healthy(self) -> bool:
@@ -109,6 +112,7 @@ def _container(described: dict[str, Any]) -> Container:
         state.get("Health", {}).get("Status", ""),
         state["Pid"],
         described["RestartCount"],
+        described["Config"]["Labels"].get(_CHECKOUT, ""),
     )
 
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from stack.errors import OpsError
 from stack.ops import debian
 from stack.ops.binaries import bin_folder, locked, place
-from stack.ops.commands import LAST_LINE, run
-
-Progress = Callable[[str], None]
+from stack.ops.commands import LAST_LINE, Progress, run
 
 _ANSWERS_WITHIN = 15.0
 _PLUGINS_FOLDER = Path("usr/libexec/docker/cli-plugins")
@@ -61,9 +59,26 @@ class Engine:
                 self._fetch(program, progress)
         return (str(program),)
 
+    def image_id(self, name: str) -> str | None:
+        """Return what the engine calls an image of this machine; None when it is not there.
+
+        Raises:
+            OpsError: the engine does not answer.
+        """
+        try:
+            return self.run("image", "inspect", "--format={{.Id}}", name, timeout=60).strip()
+        except OpsError as error:
+            if "no such image" in str(error).lower():
+                return None
+            raise
+
     def has_image(self, name: str) -> bool:
-        """Tell whether an image is on this machine."""
-        return _answers(("docker", "image", "inspect", name))
+        """Tell whether an image is on this machine.
+
+        Raises:
+            OpsError: the engine does not answer.
+        """
+        return self.image_id(name) is not None
 
     def _fetch(self, program: Path, progress: Progress) -> None:
         progress(f"fetching {program.name} from Debian packages …")
