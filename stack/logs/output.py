@@ -80,35 +80,27 @@ class _Output:
         self._forking = False
 
     def _write_waiting(self) -> None:
+        waiting = self._waiting
         with self._lock:
             # When this interrupts a write of the same thread, that one takes the line; a fork that
             # waits for the lock gets it after one line, and the others follow when it is done.
-            while self._waiting and not (self._writing or self._forking):
+            while waiting and not (self._writing or self._forking):
                 self._writing = True
+                line = ""
                 try:
-                    if not self._write_next():
-                        return
+                    line = waiting.popleft()
+                    sys.stdout.write(line)
+                    sys.stdout.flush()
+                except RuntimeError:
+                    # This interrupts another's write to standard output: the next line takes it.
+                    if len(waiting) < _MAX_WAITING:
+                        waiting.appendleft(line)
+                    return
+                except Exception:  # noqa: S112
+                    # The output is closed or full, or a signal handler has written the line.
+                    continue
                 finally:
                     self._writing = False
-
-    def _write_next(self) -> bool:
-        """Write the line that waits the longest; tell whether to go on with the others."""
-        try:
-            line = self._waiting.popleft()
-        except IndexError:
-            # A signal handler has written it just now.
-            return True
-        try:
-            sys.stdout.write(line)
-            sys.stdout.flush()
-        except RuntimeError:
-            # This interrupts another's write to standard output: the line goes with the next one.
-            if len(self._waiting) < _MAX_WAITING:
-                self._waiting.appendleft(line)
-            return False
-        except Exception:
-            return True
-        return True
 
 
 output = _Output()
