@@ -45,7 +45,7 @@ def read(environ: Mapping[str, str], name: str, parse: Parser[T], default: T) ->
 
 
 def text(max_length: int = 255) -> Parser[str]:
-    """Accept printable text of a bounded length."""
+    """Accept printable text of at most `max_length` characters."""
 
     def parse(raw: str) -> str:
         if len(raw) > max_length or not raw.isprintable():

@@ -1,4 +1,4 @@
-"""Lines that are written in many places, in one form."""
+"""Lines that are written in many places, in one form. Thread-safe, fork-safe; nothing raises."""
 
 from __future__ import annotations
 
@@ -12,14 +12,24 @@ _log = get_logger("stack")
 
 
 def log_event(event_type: str, **fields: Any) -> None:
-    """Write that something of that type happened."""
+    """Write that something of that type happened.
+
+    Args:
+        event_type: what happened, such as `order_paid`.
+        fields: anything; `level` (info when not given) and `message` are taken as such.
+    """
     level = str(fields.pop("level", "info"))
     message = fields.pop("message", event_type)
     _log.log(level, message, event_type=event_type, **fields)
 
 
 def log_error(error: BaseException, **fields: Any) -> None:
-    """Write an exception with its stack and causes."""
+    """Write an exception with its stack and causes.
+
+    Args:
+        error: the exception.
+        fields: anything; `message` stands for the exception's own text.
+    """
     message = fields.pop("message", None) or shown(error) or type(error).__qualname__
     _log.log("error", message, **{"event_type": "error", **fields, "exc": error})
 
@@ -38,7 +48,14 @@ def log_performance(operation: str, duration_ms: float, **fields: Any) -> None:
 def log_mcp_tool(
     tool_name: str, status: str, duration_ms: float | None = None, **fields: Any
 ) -> None:
-    """Write the call of a model's tool: its name, `success` or what went wrong, milliseconds."""
+    """Write the call of a model's tool.
+
+    Args:
+        tool_name: the tool.
+        status: `success`, or what went wrong, which is written as an error.
+        duration_ms: milliseconds that it took.
+        fields: further fields of the line.
+    """
     _log.log(
         "info" if status == "success" else "error",
         f"tool {tool_name}: {status}",
@@ -68,7 +85,8 @@ class LogPerformance:
 
     Args:
         operation: what is timed.
-        fields: further fields of the line.
+        fields: further fields of the line; its `operation`, `outcome` (success or failure) and
+            `duration_ms` (milliseconds) are this object's own.
     """
 
     def __init__(self, operation: str, **fields: Any) -> None:

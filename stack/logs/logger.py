@@ -11,7 +11,10 @@ from stack.logs.repeats import Repeats
 
 
 class Logger:
-    """Writes JSON lines under one name. Thread-safe and fork-safe.
+    """Writes JSON lines under one name; what it is given never makes it raise.
+
+    Thread-safe and fork-safe; signal handlers and `__del__` may use it. Each method takes any value
+    as its message and fields of any name and type, which are bounded and redacted.
 
     Args:
         name: shown as `logger`.
@@ -25,7 +28,11 @@ class Logger:
         self._bound = bound or {}
 
     def bind(self, **fields: Any) -> Logger:
-        """Return a logger of the same name with more fields."""
+        """Return a logger of the same name with more fields.
+
+        Args:
+            fields: added to every line of the new logger; this one stays as it is.
+        """
         return Logger(self.name, {**self._bound, **fields})
 
     def debug(self, message: object, /, **fields: Any) -> None:
@@ -85,7 +92,11 @@ class Logger:
 
 
 def get_logger(name: str) -> Logger:
-    """Return a logger of that name."""
+    """Return a logger; it costs nothing to make another one of the same name.
+
+    Args:
+        name: shown as `logger` in its lines, usually the module's.
+    """
     return Logger(name)
 
 

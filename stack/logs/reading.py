@@ -12,6 +12,9 @@ import orjson
 def parse_json_log_file(path: str | Path) -> list[dict[str, Any]]:
     """Return the records of a log file; lines that are no JSON objects are left out.
 
+    Args:
+        path: the file, which is read at once.
+
     Raises:
         OSError: the file cannot be read.
     """
@@ -33,7 +36,15 @@ def filter_logs(
     component: str | None = None,
     request_id: str | None = None,
 ) -> list[dict[str, Any]]:
-    """Return the records that have all the given values."""
+    """Return the records that have all the given values, in their order.
+
+    Args:
+        records: such as `parse_json_log_file` returns.
+        level: in any case.
+        event_type: as it was written.
+        component: as it was written.
+        request_id: as it was written.
+    """
     wanted = {
         "level": level.lower() if level else None,
         "event_type": event_type,

@@ -56,7 +56,12 @@ class OTelTracer:
     def span_context(
         self, name: str, attributes: Mapping[str, Any] | None = None
     ) -> Iterator[Span]:
-        """Make a span current for a block; an exception marks it as failed and goes on."""
+        """Make a span current for a block; an exception marks it as failed and goes on.
+
+        Args:
+            name: what is done, without values that differ from call to call.
+            attributes: of any type.
+        """
         with self.start_span(name, attributes) as span:
             yield span
 
@@ -81,7 +86,13 @@ class OTelTracer:
         event_type: EventType | str,
         attributes: Mapping[str, Any] | None = None,
     ) -> None:
-        """Note that something happened in a span."""
+        """Note that something happened in a span.
+
+        Args:
+            span: where.
+            event_type: what, one of `EventType` or a text of its own.
+            attributes: of any type.
+        """
         span.add_event(str(event_type), attributes)
 
     def record_error(
@@ -91,13 +102,26 @@ class OTelTracer:
         error_type: str | None = None,
         attributes: Mapping[str, Any] | None = None,
     ) -> None:
-        """Mark a span as failed, and say more about it in attributes."""
+        """Mark a span as failed; no later success takes that back.
+
+        Args:
+            span: the span.
+            message: the exception, or what went wrong in words.
+            error_type: its class; of an exception the name of its type when not given.
+            attributes: of any type, which say more about it.
+        """
         for key, value in (attributes or {}).items():
             span.set_attribute(key, value)
         span.record_error(message, error_type)
 
     def set_span_attribute(self, span: Span, key: str, value: Any) -> None:
-        """Set an attribute of any type."""
+        """Set an attribute.
+
+        Args:
+            span: the span.
+            key: the attribute's name.
+            value: of any type; it is made one that can be exported.
+        """
         span.set_attribute(key, value)
 
     def get_active_span(self) -> Span | None:
@@ -107,6 +131,9 @@ class OTelTracer:
 
     def get_trace(self, trace_id: str) -> list[ReadableSpan]:
         """Return a trace's finished spans that are still kept; none for an unknown id.
+
+        Args:
+            trace_id: 32 hex digits.
 
         Raises:
             ValueError: it is no trace id.
@@ -124,6 +151,11 @@ class OTelTracer:
 
     def set_trace_context(self, trace_id: str) -> None:
         """Let the following spans without a parent, in this thread or task, join a trace.
+
+        Those of this object do with any provider; others only where `stack` has made the provider.
+
+        Args:
+            trace_id: 32 hex digits, not all zero.
 
         Raises:
             ValueError: it is no trace id.
