@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 up: $(VENV)/.ops ## Start the whole stack and print where everything is (MODE=compose or local)
 	@$(STACK) up $(if $(MODE),--mode $(MODE))
 
-down: $(VENV)/.ops ## Stop the stack; data in .run/ is kept
+down: $(VENV)/.ops ## Stop the stack; what it has stored is kept
 	@$(STACK) down
 
 load: $(VENV)/.ops ## Send questions: RATE= per second, DURATION= seconds
@@ -26,7 +26,7 @@ load: $(VENV)/.ops ## Send questions: RATE= per second, DURATION= seconds
 status: $(VENV)/.ops ## Show what runs, its health, memory and address
 	@$(STACK) status
 
-logs: $(VENV)/.ops ## Follow one log: SERVICE=gateway (or prometheus, inbox, …)
+logs: $(VENV)/.ops ## Show the end of one log: SERVICE=gateway, prometheus, …; FOLLOW=1 goes on
 	@$(STACK) logs $(if $(SERVICE),$(SERVICE)) $(if $(FOLLOW),--follow)
 
 ##@ Build

@@ -149,6 +149,20 @@ def test_every_file_comes_from_the_folder_that_make_up_makes(
     assert [path for path in mounts if not path.is_relative_to(tmp_path)] == []
 
 
+def test_the_guides_limits_are_those_of_the_file(document: dict[str, Any]) -> None:
+    """A table that nobody keeps is worse than none."""
+    guide = (ROOT / "docs" / "compose.md").read_text(encoding="utf-8")
+    rows = re.findall(
+        r"^\| (\w+)[^|]*\|[^|]*\|[^|]*\| (\d+) \| ([–\d]+) \| ([\d.]+) \| (\d+) \|$", guide, re.M
+    )
+    shown = {name: limits for name, *limits in rows}
+    for name, service in document["services"].items():
+        limits = service["deploy"]["resources"]["limits"]
+        garbage = str(service.get("environment", {}).get("GOMEMLIMIT", "–")).removesuffix("MiB")
+        memory = int(limits["memory"]) // 2**20
+        assert shown[name] == [f"{memory}", garbage, f"{limits['cpus']:.1f}", f"{limits['pids']}"]
+
+
 def test_services_have_time_to_finish_what_they_answer(document: dict[str, Any]) -> None:
     """Compose waits longer than gunicorn does for its workers."""
     settings = runpy.run_path(str(ROOT / "services" / "gunicorn.conf.py"))
