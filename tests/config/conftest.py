@@ -14,6 +14,7 @@ import pytest
 from stack.errors import OpsError
 from stack.ops.commands import run
 from stack.ops.docker.engine import Engine, find_engine
+from tests.required import skip_containers
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "compose.yaml"
@@ -29,7 +30,7 @@ def engine() -> Engine:
     try:
         return find_engine(ROOT / ".run")
     except OpsError as error:
-        pytest.skip(f"containers: {error}")
+        skip_containers(f"containers: {error}")
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +39,7 @@ def render(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Render:
     try:
         program = engine.plugin("compose", print)
     except OpsError as error:
-        pytest.skip(f"Compose: {error}")
+        skip_containers(f"Compose: {error}")
     nothing = tmp_path_factory.mktemp("compose") / "env"
     nothing.touch()
     inherited = {*dict(VARIABLE.findall(COMPOSE.read_text())), "COMPOSE_PROFILES", "COMPOSE_FILE"}

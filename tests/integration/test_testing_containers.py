@@ -38,6 +38,7 @@ from stack.testing import (
 from stack.testing.server import ServerContainer
 from stack.testing.waiting import Answering
 from tests.integration.conftest import ROOT, free_port
+from tests.required import skip_containers
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -63,7 +64,7 @@ def engine() -> Engine:
     try:
         return find_engine(ROOT / ".run")
     except OpsError as error:
-        pytest.skip(f"containers: {error}")
+        skip_containers(f"containers: {error}")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -73,7 +74,7 @@ def chosen(engine: Engine) -> Iterator[dict[str, str]]:
     for each in CLASSES:
         here = [i for i in (each.IMAGE, BUILT[each.IMAGE_VARIABLE]) if i and engine.has_image(i)]
         if not here:
-            pytest.skip(
+            skip_containers(
                 f"containers: neither {each.IMAGE} nor {BUILT[each.IMAGE_VARIABLE]} is on this "
                 "machine (`stack images` builds the latter)"
             )
