@@ -11,6 +11,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,7 +22,9 @@ import pytest
 from stack.errors import OpsError
 from stack.ops.components import Plan
 from stack.ops.docker.compose import Compose
+from stack.ops.docker.engine import Engine
 from stack.ops.ports import DEFAULTS
+from tests.required import skip_containers
 
 T = TypeVar("T")
 
@@ -44,6 +47,7 @@ PORTS = (
     "GRAFANA_PORT",
 )
 SERVICES = ("gateway", "retrieval", "llm", "inbox")
+CALLS = 'traces_span_metrics_calls_total{service_name="gateway",span_kind="SPAN_KIND_SERVER"}'
 
 
 def until(
@@ -148,6 +152,25 @@ class Pipeline:
         """Switch all faults off."""
         self.http.delete(self.url(port, "/faults"), headers=self._token()).raise_for_status()
 
+    def silence(self, alert: str = "NeverFires") -> str:
+        """Create a silence of an hour in Alertmanager; return its id."""
+        now = datetime.now(UTC)
+        body = {
+            "matchers": [{"name": "alertname", "value": alert, "isRegex": False, "isEqual": True}],
+            "startsAt": now.isoformat(),
+            "endsAt": (now + timedelta(hours=1)).isoformat(),
+            "createdBy": "tests",
+            "comment": "to be found again",
+        }
+        answer = self.http.post(self.url("ALERTMANAGER_PORT", "/api/v2/silences"), json=body)
+        answer.raise_for_status()
+        return str(answer.json()["silenceID"])
+
+    def silences(self) -> set[str]:
+        """Return the ids of the silences that Alertmanager holds to."""
+        found = self.get("ALERTMANAGER_PORT", "/api/v2/silences")
+        return {each["id"] for each in found if each["status"]["state"] == "active"}
+
     def log_lines(self, service: str) -> list[dict[str, Any]]:
         """Return a service's log lines; every one has to be a JSON object."""
         text = self.stack("logs", service, "-n", "100000").stdout
@@ -161,6 +184,40 @@ class Pipeline:
         """Return `stack status --json` by component."""
         rows = json.loads(self.stack("status", "--json").stdout)["components"]
         return {row["name"]: row for row in rows}
+
+    def process(self, component: str) -> psutil.Process:
+        """Return a component's first process, to be signalled.
+
+        Skips where no signal can be sent: the engine's kernel is another one, or not ours.
+        """
+        pid = self.status()[component]["pid"]
+        if self.mode == "compose":
+            why = _out_of_reach(pid, self.container(component))
+            if why:
+                pytest.skip(f"{component} cannot be signalled: {why}")
+        return psutil.Process(pid)
+
+    def container(self, component: str) -> str:
+        """Return the id of a component's container."""
+        name = f"{self.project}-{component}-1"
+        return compose_here().engine.run("inspect", "--format={{.Id}}", name).strip()
+
+    def monitor(self, what: str, **params: str) -> list[float]:
+        """Ask Jaeger as the Monitor tab does; return the values that are numbers."""
+        answer = self.get(
+            "JAEGER_QUERY_PORT",
+            f"/api/metrics/{what}",
+            service="gateway",
+            spanKind="server",
+            groupByOperation="true",
+            lookback="600000",
+            step="5000",
+            ratePer="60000",
+            **params,
+        )
+        points = [point for series in answer["metrics"] for point in series["metricPoints"]]
+        values = [point["gaugeValue"]["doubleValue"] for point in points]
+        return [float(value) for value in values if value != "NaN"]
 
     def _token(self) -> dict[str, str]:
         token = (self.run_dir / "secrets" / "faults_token").read_text().strip()
@@ -197,6 +254,18 @@ def _belongs(process: psutil.Process, run_dir: Path) -> bool:
         return False
 
 
+def _out_of_reach(pid: int, container: str) -> str:
+    """Say why a container's process cannot be signalled from here; nothing if it can."""
+    if os.geteuid() != 0:
+        return f"the tests run as user {os.geteuid()}, not as root"
+    cgroup = Path(f"/proc/{pid}/cgroup")
+    if not cgroup.exists():
+        return f"no process {pid} on this machine: the engine has a kernel of its own"
+    if container not in cgroup.read_text():
+        return f"process {pid} of this machine is not in container {container[:12]}"
+    return ""
+
+
 @pytest.fixture(scope="session", params=["local", "compose"])
 def pipeline(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
@@ -213,6 +282,8 @@ def pipeline(
         down = running.stack("down", "--volumes")
         running.http.close()
     assert down.returncode == 0, down.stdout + down.stderr
+    if request.param == "compose":
+        assert labelled(compose_here().engine, running.project) == []
 
 
 def compose_here() -> Compose:
@@ -230,6 +301,16 @@ def _missing_for_containers() -> str:
 
 
 def needs_images() -> None:
-    """Skip where there is no engine, or not all images can be had."""
+    """Leave the test out where there is no engine, or not all images can be had."""
     if _missing_for_containers():
-        pytest.skip(_missing_for_containers())
+        skip_containers(_missing_for_containers())
+
+
+def labelled(engine: Engine, project: str) -> list[str]:
+    """List the containers, networks and volumes of a Compose project, whatever their state."""
+    label = f"--filter=label=com.docker.compose.project={project}"
+    return [
+        *engine.run("ps", "--all", "--format={{.Names}}", label).split(),
+        *engine.run("network", "ls", "--format={{.Name}}", label).split(),
+        *engine.run("volume", "ls", "--format={{.Name}}", label).split(),
+    ]
