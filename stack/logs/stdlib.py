@@ -54,6 +54,10 @@ def take_over(level: int) -> None:
             root.removeHandler(handler)
     root.addHandler(JsonHandler())
     root.setLevel(level)
+    # At info it writes whole addresses, credentials and queries included; calls have spans.
+    httpx_log = logging.getLogger("httpx")
+    if httpx_log.level == logging.NOTSET:
+        httpx_log.setLevel(max(level, logging.WARNING))
 
 
 def _level(number: int) -> str:

@@ -84,7 +84,9 @@ def exemplar() -> dict[str, str] | None:
     context = span.get_span_context()
     if not (context.is_valid and context.trace_flags.sampled):
         return None
-    return {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
+    # Quicker than a format of 128 bits.
+    trace_id, span_id = context.trace_id.to_bytes(16).hex(), context.span_id.to_bytes(8).hex()
+    return {"trace_id": trace_id, "span_id": span_id}
 
 
 def record_server_request(method: str, route: str, status: int, seconds: float) -> None:

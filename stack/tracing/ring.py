@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import OrderedDict
 from collections.abc import Sequence
 from threading import RLock
 
@@ -22,7 +21,8 @@ class TraceRing(SpanProcessor):
     none.
 
     Args:
-        max_traces: traces kept; a new one takes the place of the oldest.
+        max_traces: complete traces kept, and as many under way; a new one takes the place of the
+            oldest of its kind, so that many short traces do not cut a long one in two.
         max_spans: spans kept of one trace; further ones are counted in `dropped`.
     """
 
@@ -30,8 +30,8 @@ class TraceRing(SpanProcessor):
         self._max_traces = max_traces
         self._max_spans = max_spans
         self._lock = RLock()
-        self._traces: OrderedDict[int, list[ReadableSpan]] = OrderedDict()
-        self._complete: set[int] = set()
+        self._under_way: dict[int, list[ReadableSpan]] = {}
+        self._complete: dict[int, list[ReadableSpan]] = {}
         self.dropped = 0
         os.register_at_fork(after_in_child=self._begin_anew)
 
@@ -40,37 +40,45 @@ class TraceRing(SpanProcessor):
         context = span.context
         if not context.trace_flags.sampled:
             return
+        trace_id = context.trace_id
         with self._lock:
-            spans = self._traces.get(context.trace_id)
+            spans = self._under_way.get(trace_id)
             if spans is None:
-                spans = self._traces[context.trace_id] = []
-                if len(self._traces) > self._max_traces:
-                    oldest, _ = self._traces.popitem(last=False)
-                    self._complete.discard(oldest)
+                spans = self._complete.get(trace_id)
+            if spans is None:
+                spans = self._keep(self._under_way, trace_id, [])
             if len(spans) < self._max_spans:
                 spans.append(span)
             else:
                 self.dropped += 1
             # The first span of this process in a trace ends last.
-            if span.parent is None or span.parent.is_remote:
-                self._complete.add(context.trace_id)
+            if (span.parent is None or span.parent.is_remote) and trace_id in self._under_way:
+                self._keep(self._complete, trace_id, self._under_way.pop(trace_id))
 
     def trace(self, trace_id: int) -> list[ReadableSpan]:
         """Return a trace's finished spans in the order in which they ended."""
         with self._lock:
-            return list(self._traces.get(trace_id, ()))
+            return list(self._complete.get(trace_id) or self._under_way.get(trace_id) or ())
 
     def completed(self) -> list[list[ReadableSpan]]:
         """Return the traces whose first span here has ended, the oldest first."""
         with self._lock:
-            return [list(spans) for key, spans in self._traces.items() if key in self._complete]
+            return [list(spans) for spans in self._complete.values()]
 
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:
-            self._traces.clear()
+            self._under_way.clear()
             self._complete.clear()
             self.dropped = 0
+
+    def _keep(
+        self, traces: dict[int, list[ReadableSpan]], trace_id: int, spans: list[ReadableSpan]
+    ) -> list[ReadableSpan]:
+        traces[trace_id] = spans
+        if len(traces) > self._max_traces:
+            del traces[next(iter(traces))]
+        return spans
 
     def _begin_anew(self) -> None:
         self._lock = RLock()

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
@@ -191,6 +192,14 @@ def test_the_standard_library_writes_the_same_form(capsys: pytest.CaptureFixture
     good, wrong = lines(capsys)
     assert (good["message"], good["level"], good["shard"]) == ("a of b", "warning", 3)
     assert "not a number" in wrong["message"]
+
+
+def test_a_clients_log_line_does_not_show_its_address(capsys: pytest.CaptureFixture[str]) -> None:
+    """Httpx would write the query, whatever is in it."""
+    transport = httpx.MockTransport(lambda _: httpx.Response(200))
+    with httpx.Client(transport=transport) as client:
+        client.get("http://peer/search?password=hunter2")
+    assert "hunter2" not in capsys.readouterr().out
 
 
 def test_stacks_that_are_texts_are_written(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """The tracing façade: right parents, no lost span, bounded memory, Jaeger's form."""
 
 import asyncio
+import contextvars
 import json
 import os
 import threading
@@ -260,6 +261,22 @@ def test_the_ring_is_bounded(tracer: OTelTracer) -> None:
     assert len(tracer.get_trace(wide.trace_id)) == 512
     tracer.reset()
     assert tracer.get_completed_traces() == []
+
+
+def test_many_short_traces_do_not_cut_a_long_one_in_two(tracer: OTelTracer) -> None:
+    """It is kept whole, however many begin and end between its first span and its last."""
+    with tracer.span_context("long") as long:
+        tracer.start_span("early").end()
+        for _ in range(300):
+            _apart(tracer)
+        tracer.start_span("late").end()
+    names = [span.name for span in tracer.get_trace(long.trace_id)]
+    assert names == ["early", "late", "long"]
+
+
+def _apart(tracer: OTelTracer) -> None:
+    """Make a trace of its own, as another thread would."""
+    contextvars.Context().run(lambda: tracer.start_span("short").end())
 
 
 def test_a_forked_child_begins_with_no_traces() -> None:
