@@ -52,7 +52,12 @@ def run() -> Benchmark:
             ),
             Figure("a whole request", seconds["ours"], bare=seconds["bare"]),
         ],
-        ["The application is called through its WSGI interface; its view returns a short text."],
+        [
+            "The application is called through its WSGI interface; its view returns a short text.",
+            "More than half of what ours adds is the SDK's own work on the span: starting it with "
+            "five attributes, setting two more at its end, queueing and sending it. A fifth is the "
+            "log line, a tenth the histogram with its exemplar.",
+        ],
     )
 
 
