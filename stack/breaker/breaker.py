@@ -13,7 +13,7 @@ from typing import Any, Never, ParamSpec, TypeVar, Unpack, cast
 from stack.breaker import shared
 from stack.breaker.bookkeeping import Bookkeeping
 from stack.breaker.config import BreakerConfig, MoreOptions
-from stack.breaker.decorate import decorated
+from stack.breaker.decorate import Fallback, decorated
 from stack.breaker.events import BreakerCreated, Listener
 from stack.breaker.guard import Guard
 from stack.breaker.state import CircuitState, Permit
@@ -21,7 +21,6 @@ from stack.errors import CircuitBreakerOpenError, ConfigurationError
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Fallback = Callable[[BaseException], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +160,10 @@ class CircuitBreaker(Bookkeeping):
         A generator is one call from its first item to its end; only time spent inside it counts,
         and one that is closed halfway is neither success nor failure.
         """
-        return cast("Callable[P, T]", decorated(self, function))
+        guarded = decorated(
+            function, self, call=self.call, acall=self.acall, fallback=self.fallback
+        )
+        return cast("Callable[P, T]", guarded)
 
     def guard(self) -> Guard:
         """Return a guard for one `with` block, which may be left in another context or thread.

@@ -6,30 +6,47 @@ import inspect
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable
 from contextlib import aclosing
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from stack.breaker.bookkeeping import Bookkeeping
 from stack.breaker.guard import Steps
 
-if TYPE_CHECKING:
-    from stack.breaker.breaker import CircuitBreaker
+# Called with the exception of a refused or failed call; what it returns takes the result's place.
+Fallback = Callable[[BaseException], Any]
 
 
-def decorated(breaker: CircuitBreaker, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function guarded: plain or coroutine function, generator or async generator."""
-    for is_kind, decorate in (
-        (inspect.isasyncgenfunction, _async_generator),
-        (inspect.iscoroutinefunction, _coroutine),
-        (inspect.isgeneratorfunction, _generator),
-    ):
-        # An object is of the kind of its `__call__`.
-        if is_kind(function) or is_kind(type(function).__call__):
-            return decorate(breaker, function)
-    return _plain(breaker, function)
+def decorated(
+    function: Callable[..., Any],
+    breaker: Bookkeeping,
+    *,
+    call: Callable[..., Any],
+    acall: Callable[..., Any],
+    fallback: Fallback | None,
+) -> Callable[..., Any]:
+    """Return the function guarded: plain or coroutine function, generator or async generator.
+
+    Args:
+        function: what is guarded.
+        breaker: keeps the books.
+        call: the breaker's own, for plain functions.
+        acall: the breaker's own, for coroutine functions.
+        fallback: the breaker's own, for generators.
+    """
+    if _is(inspect.isasyncgenfunction, function):
+        return _async_generator(function, breaker, fallback)
+    if _is(inspect.iscoroutinefunction, function):
+        return _coroutine(function, acall)
+    if _is(inspect.isgeneratorfunction, function):
+        return _generator(function, breaker, fallback)
+    return _plain(function, call)
 
 
-def _plain(breaker: CircuitBreaker, function: Callable[..., Any]) -> Callable[..., Any]:
-    call = breaker.call
+def _is(kind: Callable[[Any], bool], function: Callable[..., Any]) -> bool:
+    # An object is of the kind of its `__call__`.
+    return kind(function) or kind(type(function).__call__)
 
+
+def _plain(function: Callable[..., Any], call: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         return call(function, *args, **kwargs)
@@ -37,17 +54,17 @@ def _plain(breaker: CircuitBreaker, function: Callable[..., Any]) -> Callable[..
     return wrapper
 
 
-def _coroutine(breaker: CircuitBreaker, function: Callable[..., Any]) -> Callable[..., Any]:
-    call = breaker.acall
-
+def _coroutine(function: Callable[..., Any], acall: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     async def wrapper(*args: Any, **kwargs: Any) -> Any:
-        return await call(function, *args, **kwargs)
+        return await acall(function, *args, **kwargs)
 
     return wrapper
 
 
-def _generator(breaker: CircuitBreaker, function: Callable[..., Any]) -> Callable[..., Any]:
+def _generator(
+    function: Callable[..., Any], breaker: Bookkeeping, fallback: Fallback | None
+) -> Callable[..., Any]:
     @wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         steps = Steps(breaker)
@@ -55,9 +72,9 @@ def _generator(breaker: CircuitBreaker, function: Callable[..., Any]) -> Callabl
             with steps:
                 return (yield from _timed(steps, function(*args, **kwargs)))
         except Exception as error:
-            if breaker.fallback is None or steps.begun or not steps.failed:
+            if fallback is None or steps.begun or not steps.failed:
                 raise
-            instead = breaker.fallback(error)
+            instead = fallback(error)
         return (yield from instead)
 
     return wrapper
@@ -84,7 +101,9 @@ def _timed(steps: Steps, inner: Generator[Any, Any, Any]) -> Generator[Any, Any,
         return end.value
 
 
-def _async_generator(breaker: CircuitBreaker, function: Callable[..., Any]) -> Callable[..., Any]:
+def _async_generator(
+    function: Callable[..., Any], breaker: Bookkeeping, fallback: Fallback | None
+) -> Callable[..., Any]:
     @wraps(function)
     async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         steps = Steps(breaker)
@@ -109,9 +128,9 @@ def _async_generator(breaker: CircuitBreaker, function: Callable[..., Any]) -> C
                 except StopAsyncIteration:
                     return
         except Exception as error:
-            if breaker.fallback is None or steps.begun or not steps.failed:
+            if fallback is None or steps.begun or not steps.failed:
                 raise
-            instead = breaker.fallback(error)
+            instead = fallback(error)
         async with aclosing(_each(instead)) as items:
             async for item in items:
                 yield item

@@ -6,8 +6,9 @@ import os
 from threading import RLock
 from typing import Unpack
 
-from stack.breaker.breaker import BreakerStats, CircuitBreaker, Fallback
+from stack.breaker.breaker import BreakerStats, CircuitBreaker
 from stack.breaker.config import BreakerConfig, BreakerOptions
+from stack.breaker.decorate import Fallback
 from stack.errors import CircuitBreakerConfigError
 
 _breakers: dict[str, CircuitBreaker] = {}

@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import math
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar, Protocol
 
 from stack.breaker.config import BreakerConfig
 from stack.breaker.window import FAILED, SLOW, CountWindow, TimeWindow, Window
-
-if TYPE_CHECKING:
-    from stack.breaker.machine import Machine
 
 
 class CircuitState(StrEnum):
@@ -30,19 +27,35 @@ Permit = int
 NO_PERMIT: Permit = -1
 
 
+class Transitions(Protocol):
+    """What a state asks of the machine that it is the state of."""
+
+    config: BreakerConfig
+    state: State
+
+    def open(self, now: float, reason: str) -> bool:
+        """Refuse calls for a while."""
+
+    def half_open(self, now: float, reason: str) -> bool:
+        """Let probes pass."""
+
+    def close(self, reason: str) -> bool:
+        """Let every call pass."""
+
+
 class State:
     """What every state can do; here as a state that lets no call pass and learns from none."""
 
     name: ClassVar[CircuitState]
 
-    def admit(self, machine: Machine, now: float) -> bool:
+    def admit(self, machine: Transitions, now: float) -> bool:
         """Tell whether a call may be made now."""
         return False
 
-    def succeeded(self, machine: Machine, seconds: float, now: float) -> None:
+    def succeeded(self, machine: Transitions, seconds: float, now: float) -> None:
         """Take the success of a call that began in this state and took so long."""
 
-    def failed(self, machine: Machine, seconds: float, now: float) -> None:
+    def failed(self, machine: Transitions, seconds: float, now: float) -> None:
         """Take the failure of a call that began in this state and took so long."""
 
     def abandoned(self) -> None:
@@ -68,11 +81,11 @@ class Closed(State):
         # Whether a quick success is one whenever it was made and whatever it returned.
         self._calm = config.failure_result is None and not isinstance(self._window, TimeWindow)
 
-    def admit(self, machine: Machine, now: float) -> bool:
+    def admit(self, machine: Transitions, now: float) -> bool:
         """Let every call pass."""
         return True
 
-    def succeeded(self, machine: Machine, seconds: float, now: float) -> None:
+    def succeeded(self, machine: Transitions, seconds: float, now: float) -> None:
         """Start counting failures anew; a slow call may open it."""
         self._consecutive = 0
         if self._window is not None:
@@ -92,14 +105,14 @@ class Closed(State):
         if isinstance(self._window, CountWindow):
             self._window.record_successes(count)
 
-    def failed(self, machine: Machine, seconds: float, now: float) -> None:
+    def failed(self, machine: Transitions, seconds: float, now: float) -> None:
         """Count it; it may open the breaker."""
         self._consecutive += 1
         if self._window is not None:
             self._window.record(now, FAILED | (SLOW if seconds > self._slow_after else 0))
         self._open_if_reason(machine, now)
 
-    def _open_if_reason(self, machine: Machine, now: float) -> None:
+    def _open_if_reason(self, machine: Transitions, now: float) -> None:
         reason = self._reason_to_open(machine.config)
         if reason:
             machine.open(now, reason)
@@ -135,7 +148,7 @@ class Open(State):
     def __init__(self, probe_at: float) -> None:
         self.probe_at = probe_at
 
-    def admit(self, machine: Machine, now: float) -> bool:
+    def admit(self, machine: Transitions, now: float) -> bool:
         """After the wait become half-open, and let what it lets pass."""
         if now < self.probe_at:
             return False
@@ -153,7 +166,7 @@ class HalfOpen(State):
         self._successes = 0
         self._until = until
 
-    def admit(self, machine: Machine, now: float) -> bool:
+    def admit(self, machine: Transitions, now: float) -> bool:
         """Let it pass while there is a place; when time is up all places are given anew."""
         if self._free == 0:
             if now < self._until:
@@ -163,14 +176,14 @@ class HalfOpen(State):
         self._free -= 1
         return True
 
-    def succeeded(self, machine: Machine, seconds: float, now: float) -> None:
+    def succeeded(self, machine: Transitions, seconds: float, now: float) -> None:
         """Close after enough of them."""
         self._free += 1
         self._successes += 1
         if self._successes >= machine.config.success_threshold:
             machine.close(f"{self._successes} probes succeeded")
 
-    def failed(self, machine: Machine, seconds: float, now: float) -> None:
+    def failed(self, machine: Transitions, seconds: float, now: float) -> None:
         """Open again."""
         self._free += 1
         machine.open(now, "a probe failed")
@@ -188,7 +201,7 @@ class Watching(State):
     def __init__(self, until: float) -> None:
         self._until = until
 
-    def admit(self, machine: Machine, now: float) -> bool:
+    def admit(self, machine: Transitions, now: float) -> bool:
         """When the other worker's time is up, probe instead of it."""
         if now < self._until:
             return False
