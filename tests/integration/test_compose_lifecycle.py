@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import Pipeline, compose_here, needs_images, until
+from tests.integration.conftest import Pipeline, compose_here, labelled, needs_images, until
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -37,6 +37,7 @@ def test_containers_are_chosen_and_what_they_stored_is_read_by_the_next(stopped:
     assert other.returncode == 1
     assert "`make down` stops it" in other.stderr
 
+    silence = stopped.silence()
     asked = stopped.ask().json()["trace_id"]
     until(lambda: stopped.trace(asked), "the trace is stored")
     alert = until(lambda: stopped.alerts("Watchdog"), "the alert is stored", deadline=60)[0]
@@ -48,13 +49,14 @@ def test_containers_are_chosen_and_what_they_stored_is_read_by_the_next(stopped:
     assert down.returncode == 0, down.stderr
     engine = compose_here().engine
     label = f"--filter=label=com.docker.compose.project={stopped.project}"
-    assert engine.run("ps", "--all", "--quiet", label) == ""
-    assert engine.run("network", "ls", "--quiet", label) == ""
+    kept = labelled(engine, stopped.project)
+    assert kept == engine.run("volume", "ls", "--format={{.Name}}", label).split(), "only volumes"
     assert stopped.stack("down").stdout.strip() == "nothing was running"
 
     second = stopped.stack("up", "--speed", "10", timeout=600)
     assert second.returncode == 0, second.stdout + second.stderr
     assert stopped.trace(asked)["traceID"] == asked
+    assert silence in stopped.silences()
     assert alert["starts_at"] in {each["starts_at"] for each in stopped.alerts("Watchdog")}
     old = stopped.get("PROMETHEUS_PORT", "/api/v1/query", query="up", time=sampled + 5)
     assert old["data"]["result"], "samples of the run before"
@@ -62,7 +64,7 @@ def test_containers_are_chosen_and_what_they_stored_is_read_by_the_next(stopped:
 
     gone = stopped.stack("down", "--volumes")
     assert "data is deleted" in gone.stdout
-    assert engine.run("volume", "ls", "--quiet", label) == ""
+    assert labelled(engine, stopped.project) == []
 
 
 def test_a_container_that_ends_at_once_is_named_and_nothing_is_left(stopped: Pipeline) -> None:

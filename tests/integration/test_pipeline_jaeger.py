@@ -1,16 +1,13 @@
 """Local mode with a built Jaeger: traces, span metrics in Prometheus, the Monitor tab's data."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from stack.ops.jaeger import find_jaeger
-from tests.integration.conftest import ROOT, SPEED, Pipeline, shared_binaries, until
+from tests.integration.conftest import CALLS, ROOT, SPEED, Pipeline, shared_binaries, until
 
 pytestmark = pytest.mark.timeout(300)
-
-CALLS = 'traces_span_metrics_calls_total{service_name="gateway",span_kind="SPAN_KIND_SERVER"}'
 
 
 @pytest.fixture(scope="module")
@@ -68,31 +65,13 @@ def test_a_trace_of_three_services_is_in_jaeger(stack: Pipeline) -> None:
     until(lambda: services() == wanted, f"{trace_id} has spans of {wanted}")
 
 
-def monitor(stack: Pipeline, what: str, **params: str) -> list[float]:
-    """Ask as the Monitor tab does; return the values that are numbers."""
-    answer: dict[str, Any] = stack.get(
-        "JAEGER_QUERY_PORT",
-        f"/api/metrics/{what}",
-        service="gateway",
-        spanKind="server",
-        groupByOperation="true",
-        lookback="600000",
-        step="5000",
-        ratePer="60000",
-        **params,
-    )
-    points = [point for series in answer["metrics"] for point in series["metricPoints"]]
-    values = [point["gaugeValue"]["doubleValue"] for point in points]
-    return [float(value) for value in values if value != "NaN"]
-
-
 def test_the_monitor_tab_has_rates_latencies_and_errors(stack: Pipeline) -> None:
     """Of the gateway's requests, through Prometheus; latencies in milliseconds."""
     until(lambda: stack.query(CALLS), "calls are counted")
-    until(lambda: max(monitor(stack, "calls")) > 0, "the tab has call rates", deadline=60)
-    latencies = until(lambda: monitor(stack, "latencies", quantile="0.95"), "latencies")
+    until(lambda: max(stack.monitor("calls")) > 0, "the tab has call rates", deadline=60)
+    latencies = until(lambda: stack.monitor("latencies", quantile="0.95"), "latencies")
     assert 1 < max(latencies) <= 10_000
-    assert monitor(stack, "errors")
+    assert stack.monitor("errors")
 
 
 def test_span_metrics_stay_few(stack: Pipeline) -> None:
