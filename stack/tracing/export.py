@@ -17,6 +17,9 @@ from stack.tracing.repair import encodable
 
 _log = logging.getLogger(__name__)
 
+# More than may end a span at the same moment.
+_MOST_THREADS = 1024
+
 
 class CountingExporter(SpanExporter):
     """Wraps an exporter: counts what it sent and failed to send, and reports an outage once.
@@ -100,6 +103,10 @@ class BoundedSpanProcessor(BatchSpanProcessor):
         if not span.context.trace_flags.sampled:
             return
         batches = self._batch_processor
+        # Far from full no lock is needed, for which threads would queue: each adds one at most.
+        if len(batches._queue) + _MOST_THREADS < batches._max_queue_size and not batches._shutdown:
+            batches.emit(span)
+            return
         with self._lock:
             taken = len(batches._queue) < batches._max_queue_size and not batches._shutdown
             if taken:

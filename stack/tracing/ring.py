@@ -41,6 +41,13 @@ class TraceRing(SpanProcessor):
         if not context.trace_flags.sampled:
             return
         trace_id = context.trace_id
+        is_first = span.parent is None or span.parent.is_remote
+        spans = self._under_way.get(trace_id)
+        # Most spans are neither the first to end nor the last: a list takes them without a lock,
+        # for which threads would queue.
+        if spans is not None and not is_first and len(spans) < self._max_spans:
+            spans.append(span)
+            return
         with self._lock:
             spans = self._under_way.get(trace_id)
             if spans is None:
@@ -52,7 +59,7 @@ class TraceRing(SpanProcessor):
             else:
                 self.dropped += 1
             # The first span of this process in a trace ends last.
-            if (span.parent is None or span.parent.is_remote) and trace_id in self._under_way:
+            if is_first and trace_id in self._under_way:
                 self._keep(self._complete, trace_id, self._under_way.pop(trace_id))
 
     def trace(self, trace_id: int) -> list[ReadableSpan]:
