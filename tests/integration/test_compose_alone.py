@@ -122,7 +122,6 @@ def alone(
         ROOT,
         compose_file_name=["compose.yaml", "tests/integration/compose.small-disk.yaml"],
         env_file=str(env_file),
-        profiles=["load"],
         services=["loadgen", "prometheus", "jaeger"] if without_grafana else None,
         docker_command_path=_docker(compose, folder),
         wait=False,
@@ -216,8 +215,8 @@ def test_the_network_of_telemetry_has_no_way_out(alone: DockerCompose, compose: 
 def test_no_secret_is_shown(alone: DockerCompose, compose: Compose) -> None:
     """None is in what the engine says of a container, nor in a log line."""
     kept = [
-        alone.exec_in_container(["cat", f"/run/secrets/{name}"], "gateway")[0].strip()
-        for name in ("metrics_token", "faults_token")
+        alone.exec_in_container(["cat", place], "gateway")[0].strip()
+        for place in ("/run/secrets/metrics_token", "/run/faults/faults_token")
     ]
     (project,) = {str(each.Project) for each in alone.get_containers()}
     kept.append(_grafanas_password(compose.engine, project))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from stack.ops.docker.engine import Engine
 from tests.integration.conftest import Pipeline, compose_here, labelled, needs_images, until
 
 pytestmark = pytest.mark.timeout(600)
@@ -53,7 +54,7 @@ def test_containers_are_chosen_and_what_they_stored_is_read_by_the_next(stopped:
     assert kept == engine.run("volume", "ls", "--format={{.Name}}", label).split(), "only volumes"
     assert stopped.stack("down").stdout.strip() == "nothing was running"
 
-    second = stopped.stack("up", "--speed", "10", timeout=600)
+    second = stopped.stack("up", "--speed", "10", "--load", "0", timeout=600)
     assert second.returncode == 0, second.stdout + second.stderr
     assert stopped.trace(asked)["traceID"] == asked
     assert silence in stopped.silences()
@@ -62,9 +63,36 @@ def test_containers_are_chosen_and_what_they_stored_is_read_by_the_next(stopped:
     assert old["data"]["result"], "samples of the run before"
     assert (stopped.run_dir / "secrets" / "faults_token").read_text() == secret
 
+    _is_mended(stopped, engine)
+    _is_found_without_its_plan(stopped)
     gone = stopped.stack("down", "--volumes")
     assert "data is deleted" in gone.stdout
     assert labelled(engine, stopped.project) == []
+
+
+def _is_mended(stopped: Pipeline, engine: Engine) -> None:
+    """A container that is gone is missed and made again; what runs goes on, with its files."""
+    engine.run("rm", "--force", f"{stopped.project}-llm-1")
+    assert stopped.status()["llm"]["state"] == "missing"
+    pids = {name: row["pid"] for name, row in stopped.status().items() if name != "llm"}
+    mended = stopped.stack("up", timeout=600)
+    assert mended.returncode == 0, mended.stderr
+    status = stopped.status()
+    assert status["llm"]["healthy"]
+    assert {name: status[name]["pid"] for name in pids} == pids
+    targets = stopped.get("PROMETHEUS_PORT", "/api/v1/targets", state="active")["data"]
+    services = {each["labels"]["service"] for each in targets["activeTargets"]}
+    # The load generator is there also where it is to ask nothing: no target is down for that.
+    assert services == {*pids, "llm"}
+
+
+def _is_found_without_its_plan(stopped: Pipeline) -> None:
+    """As when it was started by `docker compose up`: seen by `status`, taken on by `up`."""
+    (stopped.run_dir / "stack.json").unlink()
+    (stopped.run_dir / "secrets" / "faults_token").unlink()
+    assert all(row["healthy"] for row in stopped.status().values())
+    assert "already up" in stopped.stack("up").stdout
+    assert (stopped.run_dir / "secrets" / "faults_token").is_file()
 
 
 def test_a_container_that_ends_at_once_is_named_and_nothing_is_left(stopped: Pipeline) -> None:
