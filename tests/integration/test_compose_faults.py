@@ -46,9 +46,10 @@ class Asker:
             thread.join()
 
     def between(self, begin: float, end: float) -> tuple[set[int], float]:
-        """Return the statuses, and the median of the latencies in seconds, in that time."""
+        """Return the statuses, and the 95th percentile of the latencies in seconds."""
         found = [(status, took) for at, status, took in self.answers if begin <= at < end]
-        return {status for status, _ in found}, statistics.median(took for _, took in found)
+        percentiles = statistics.quantiles((took for _, took in found), n=20)
+        return {status for status, _ in found}, percentiles[-1]
 
     def _ask(self) -> None:
         with httpx.Client(timeout=15.0) as client:
@@ -62,11 +63,11 @@ class Asker:
 
 
 def test_a_paused_jaeger_is_not_noticed_by_who_asks(pipeline: Pipeline, engine: Engine) -> None:
-    """A minute without it: all answers as quick, spans lost and counted, reported, resolved."""
-    container = _container(pipeline, "jaeger")
+    """A minute without it: answers are as quick, spans lost and counted, reported, resolved."""
+    container = pipeline.container("jaeger")
     with Asker(pipeline.url("GATEWAY_PORT", "/ask")) as asker:
         calm = time.monotonic()
-        until(lambda: len(asker.answers) > 40, "answers before the pause", deadline=60)
+        until(lambda: len(asker.answers) > 200, "answers before the pause", deadline=60)
         engine.run("pause", container)
         paused, since = time.monotonic(), datetime.now(UTC)
         try:
@@ -76,10 +77,9 @@ def test_a_paused_jaeger_is_not_noticed_by_who_asks(pipeline: Pipeline, engine: 
         finally:
             engine.run("unpause", container)
         over = time.monotonic()
-    before, after = asker.between(calm, paused), asker.between(paused, over)
-    assert before[0] == after[0] == {200}
-    # An exporter in the way would add its timeout of 5 s.
-    assert after[1] < before[1] + 1.0
+    before, during = asker.between(calm, paused), asker.between(paused, over)
+    assert before[0] == during[0] == {200}
+    assert during[1] <= 2 * before[1] + 0.25
     until(lambda: _alert(pipeline, "resolved", since), "SpansLost is resolved", deadline=120)
     asked = pipeline.ask().json()["trace_id"]
     until(lambda: pipeline.trace(asked), "new traces are kept", deadline=60)
@@ -89,7 +89,7 @@ def test_a_cut_network_hides_telemetry_but_not_the_service(
     pipeline: Pipeline, engine: Engine
 ) -> None:
     """The gateway without telemetry's network: it answers, `up` is 0, and all is well after."""
-    container, network = _container(pipeline, "gateway"), f"{pipeline.project}_telemetry"
+    container, network = pipeline.container("gateway"), f"{pipeline.project}_telemetry"
     engine.run("network", "disconnect", network, container)
     try:
         assert pipeline.ask().status_code == 200
@@ -102,10 +102,6 @@ def test_a_cut_network_hides_telemetry_but_not_the_service(
     until(lambda: _target_down(pipeline, "resolved"), "TargetDown is resolved", deadline=60)
     asked = pipeline.ask().json()["trace_id"]
     until(lambda: pipeline.trace(asked), "its traces arrive again", deadline=60)
-
-
-def _container(pipeline: Pipeline, service: str) -> str:
-    return f"{pipeline.project}-{service}-1"
 
 
 def _lost(pipeline: Pipeline) -> float:
