@@ -35,6 +35,11 @@ _SERVER_ACTIVE = Gauge(
     ("http_request_method",),
     multiprocess_mode="livesum",
 )
+_SERVER_THREADS = Gauge(
+    "http_server_max_active_requests",
+    "Requests that the workers can serve at the same time; 0 where the server does not say.",
+    multiprocess_mode="livesum",
+)
 _CLIENT_DURATION = Histogram(
     "http_client_request_duration_seconds",
     "Time of one attempt of an outgoing request, to the last byte of the response.",
@@ -118,6 +123,11 @@ def server_request_ended(method: str) -> None:
         add(-1.0)
 
 
+def server_can_serve(requests: int) -> None:
+    """Say how many requests this process can serve at the same time."""
+    _SERVER_THREADS.set(requests)
+
+
 def record_client_request(
     peer: str, method: str, status: int | None, error_type: str, seconds: float
 ) -> None:
@@ -185,6 +195,7 @@ __all__ = [
     "record_retry",
     "record_server_request",
     "record_spans",
+    "server_can_serve",
     "server_request_began",
     "server_request_ended",
 ]

@@ -268,7 +268,7 @@ def _prometheus(plan: Plan, binaries: Binaries) -> Component:
             "--enable-feature=exemplar-storage",
             f"--rules.alert.resend-delay={plan.resend_delay}s",
             # In its file Prometheus 3.5, the release with long-term support, does not know these.
-            "--storage.tsdb.retention.time=15d",
+            "--storage.tsdb.retention.time=32d",
             "--storage.tsdb.retention.size=2GB",
         ),
         plan.url("PROMETHEUS_PORT", "/-/ready"),

@@ -5,6 +5,7 @@ https://prometheus.io/docs/prometheus/latest/querying/basics/#float-literals-and
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 
@@ -39,14 +40,22 @@ def divided(text: str, speed: float, floor: float = 0.0) -> str:
     return shown(max(value / speed, min(floor, value)))
 
 
-def divided_in_expression(expression: str, speed: float, floor: float) -> str:
+def divided_in_expression(
+    expression: str, speed: float, floor: float, longest: float = math.inf
+) -> str:
     """Divide every range, subquery and offset of a PromQL expression.
 
     Text in quotes, such as a label's value, is left as it is.
+
+    Args:
+        expression: in PromQL.
+        speed: the divisor.
+        floor: no range gets shorter than this, in seconds.
+        longest: a longer range counts as this one, in seconds, before it is divided.
     """
 
     def in_range(match: re.Match[str]) -> str:
-        whole = divided(match[1], speed, floor)
+        whole = divided(shown(min(seconds(match[1]), longest)), speed, floor)
         if ":" not in match[0]:
             return f"[{whole}]"
         return f"[{whole}:{divided(match[2], speed, 1.0) if match[2] else ''}]"

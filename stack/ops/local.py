@@ -22,7 +22,7 @@ from stack.ops.ports import (
     check_free,
     localhost_addresses,
 )
-from stack.ops.render import render_alertmanager, render_prometheus
+from stack.ops.render import render
 from stack.ops.secrets import make_secrets
 from stack.ops.supervisor import ProcessState, Supervisor, wait_until
 
@@ -145,23 +145,17 @@ def _start(plan: Plan, wanted: Sequence[Component], supervisor: Supervisor) -> N
         (plan.data / name).mkdir(parents=True, exist_ok=True)
     # A target that is never there would be an alert: the embedded store counts no spans.
     left_out = [
+        "targets/grafana.yaml",
         *([] if plan.jaeger else ["targets/spanmetrics.yaml"]),
         *([] if plan.load else ["targets/loadgen.yaml"]),
     ]
-    render_prometheus(
-        plan.root / "prometheus",
-        plan.config / "prometheus",
+    render(
+        plan.root,
+        plan.config,
         addresses=addresses(plan),
         secrets_dir=plan.secrets,
         speed=plan.speed,
         left_out=left_out,
-    )
-    render_alertmanager(
-        plan.root / "alertmanager",
-        plan.config / "alertmanager",
-        addresses=addresses(plan),
-        secrets_dir=plan.secrets,
-        speed=plan.speed,
     )
     run_folder.save(plan)
     supervisor.start(wanted, plan.root)

@@ -17,7 +17,13 @@ _HEADER = "# Generated from {source} by `stack up`; do not edit.\n"
 # Nothing is scraped or sent more often, and a range holds at least four scrapes.
 _SHORTEST_INTERVAL = 1.0
 _SHORTEST_RANGE = 4.0
+# A drill does not wait until hours and days, though divided, have gone by.
+_LONGEST_RANGE = 900.0
 
+_FILES = {
+    "prometheus": ("prometheus.yml", "targets/*.yaml", "rules/*.rules.yml"),
+    "alertmanager": ("alertmanager.yml", "templates/*.tmpl"),
+}
 _INTERVALS = {
     "scrape_interval",
     "scrape_timeout",
@@ -31,8 +37,8 @@ _INTERVALS = {
 _WAITS = {"for", "keep_firing_for"}
 
 
-def render_prometheus(
-    source: Path,
+def render(
+    root: Path,
     dest: Path,
     *,
     addresses: Mapping[str, str],
@@ -40,40 +46,28 @@ def render_prometheus(
     speed: float = 1.0,
     left_out: Collection[str] = (),
 ) -> None:
-    """Write `prometheus.yml`, its targets and its rules.
+    """Write Prometheus' file, targets and rules, and Alertmanager's file and templates.
 
     Args:
-        source: the folder with them.
-        dest: where they are written; what else is there is deleted.
+        root: the checkout.
+        dest: where they are written, in a folder each; what else is in those is deleted.
         addresses: `host:port` in the files → where it is here.
         secrets_dir: takes the place of `/run/secrets`.
-        speed: all durations are divided by it.
-        left_out: files that are not written, such as the targets of what does not run.
+        speed: all durations are divided by it; ranges count as 15 minutes at most before that.
+        left_out: files of Prometheus that are not written: the targets of what does not run.
 
     Raises:
         OpsError: a file cannot be read or understood; the message names it.
     """
-    _Rendering(source, dest, addresses, secrets_dir, speed=speed, left_out=left_out).run(
-        "prometheus.yml", "targets/*.yaml", "rules/*.rules.yml"
-    )
-
-
-def render_alertmanager(
-    source: Path,
-    dest: Path,
-    *,
-    addresses: Mapping[str, str],
-    secrets_dir: Path,
-    speed: float = 1.0,
-) -> None:
-    """Write `alertmanager.yml` and its templates; arguments as of `render_prometheus`.
-
-    Raises:
-        OpsError: a file cannot be read or understood; the message names it.
-    """
-    _Rendering(source, dest, addresses, secrets_dir, speed=speed, left_out=()).run(
-        "alertmanager.yml", "templates/*.tmpl"
-    )
+    for name, patterns in _FILES.items():
+        _Rendering(
+            root / name,
+            dest / name,
+            addresses,
+            secrets_dir,
+            speed=speed,
+            left_out=left_out if name == "prometheus" else (),
+        ).run(*patterns)
 
 
 class _Rendering:
@@ -148,7 +142,9 @@ class _Rendering:
         if key in _WAITS:
             return lambda text: divided(text, self._speed)
         if key == "expr":
-            return lambda text: divided_in_expression(text, self._speed, _SHORTEST_RANGE)
+            return lambda text: divided_in_expression(
+                text, self._speed, _SHORTEST_RANGE, _LONGEST_RANGE
+            )
         return None
 
     def _located(self, text: str) -> str:

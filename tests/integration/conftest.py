@@ -82,6 +82,8 @@ class Pipeline:
         # The same store whether or not Jaeger has been built; tests that want it say so.
         self.env |= {"STACK_JAEGER": "embedded", "COMPOSE_PROJECT_NAME": self.project}
         self.http = httpx.Client(timeout=10.0)
+        # What `status` said right after the start, before any test had its way with it.
+        self.at_first: dict[str, dict[str, Any]] = {}
 
     def stack(self, *arguments: str, timeout: float = 180) -> subprocess.CompletedProcess[str]:
         """Run the `stack` command; `up` in this pipeline's mode, whatever else is possible here."""
@@ -277,6 +279,7 @@ def pipeline(
     up = running.stack("up", "--speed", str(SPEED), timeout=600)
     try:
         assert up.returncode == 0, up.stdout + up.stderr
+        running.at_first = running.status()
         yield running
     finally:
         down = running.stack("down", "--volumes")

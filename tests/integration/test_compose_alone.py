@@ -16,7 +16,7 @@ from testcontainers.compose import DockerCompose
 from stack.ops.docker.compose import Compose
 from stack.ops.docker.engine import Engine
 from stack.ops.docker.images import IMAGES, SERVICES
-from stack.ops.render import render_alertmanager, render_prometheus
+from stack.ops.render import render
 from tests.integration.conftest import (
     ROOT,
     SPEED,
@@ -75,17 +75,20 @@ def _id(compose: Compose, image: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def config(
+    compose: Compose, official: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """The components' files with only the waiting times changed."""
     folder = tmp_path_factory.mktemp("config")
-    for name, render in (("prometheus", render_prometheus), ("alertmanager", render_alertmanager)):
-        render(
-            ROOT / name,
-            folder / name,
-            addresses={},
-            secrets_dir=Path("/run/secrets"),
-            speed=SPEED,
-        )
+    without_grafana = not compose.engine.has_image(official["GRAFANA_IMAGE"])
+    render(
+        ROOT,
+        folder,
+        addresses={},
+        secrets_dir=Path("/run/secrets"),
+        speed=SPEED,
+        left_out=["targets/grafana.yaml"] if without_grafana else [],
+    )
     for name in ("jaeger", "grafana"):
         (folder / name).symlink_to(ROOT / name)
     for path in [folder, *folder.rglob("*")]:

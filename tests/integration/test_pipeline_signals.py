@@ -103,7 +103,7 @@ def test_the_watchdog_reaches_the_inbox(pipeline: "Pipeline") -> None:
 
 def test_idle_memory_is_within_the_budget(pipeline: "Pipeline") -> None:
     """All but Grafana, which is not everywhere; 700 MB as processes, 800 MB as containers."""
-    rows = pipeline.status()
+    rows = pipeline.at_first
     held = sum(row["memory_bytes"] for name, row in rows.items() if name != "grafana")
     assert 0 < held <= {"local": 700e6, "compose": 800e6}[pipeline.mode]
 

@@ -13,7 +13,7 @@ from stack.ops.binaries import Binaries, find_binaries
 from stack.ops.components import Plan
 from stack.ops.local import addresses
 from stack.ops.ports import DEFAULTS
-from stack.ops.render import render_alertmanager, render_prometheus
+from stack.ops.render import render
 from stack.ops.secrets import make_secrets
 
 ROOT = Path(__file__).parents[2]
@@ -49,14 +49,7 @@ def test_the_checkers_accept_what_is_run(tools: Binaries, tmp_path: Path, speed:
     """Promtool and amtool, on the rendered files, at full speed and in a drill."""
     plan = Plan(ROOT, tmp_path, DEFAULTS, speed)
     make_secrets(plan.secrets)
-    for render, name in ((render_prometheus, "prometheus"), (render_alertmanager, "alertmanager")):
-        render(
-            ROOT / name,
-            plan.config / name,
-            addresses=addresses(plan),
-            secrets_dir=plan.secrets,
-            speed=speed,
-        )
+    render(ROOT, plan.config, addresses=addresses(plan), secrets_dir=plan.secrets, speed=speed)
     run(tools.promtool, "check", "config", plan.config / "prometheus" / "prometheus.yml")
     strict = "--enable-feature=utf8-strict-mode"
     run(tools.amtool, "check-config", strict, plan.config / "alertmanager" / "alertmanager.yml")

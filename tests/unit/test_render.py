@@ -12,7 +12,7 @@ from stack.ops.components import Plan
 from stack.ops.durations import divided, divided_in_expression, seconds, shown
 from stack.ops.local import addresses
 from stack.ops.ports import DEFAULTS
-from stack.ops.render import render_alertmanager, render_prometheus
+from stack.ops.render import render
 
 ROOT = Path(__file__).parents[2]
 PLAN = Plan(ROOT, Path("/run-dir"), {name: port + 10_000 for name, port in DEFAULTS.items()})
@@ -20,14 +20,7 @@ PLAN = Plan(ROOT, Path("/run-dir"), {name: port + 10_000 for name, port in DEFAU
 
 def rendered(dest: Path, speed: float = 1.0) -> str:
     """Render both folders and return all text."""
-    for render, name in ((render_prometheus, "prometheus"), (render_alertmanager, "alertmanager")):
-        render(
-            ROOT / name,
-            dest / name,
-            addresses=addresses(PLAN),
-            secrets_dir=PLAN.secrets,
-            speed=speed,
-        )
+    render(ROOT, dest, addresses=addresses(PLAN), secrets_dir=PLAN.secrets, speed=speed)
     return "\n".join(p.read_text() for p in sorted(dest.rglob("*.y*ml")))
 
 
@@ -80,11 +73,24 @@ def test_what_was_rendered_before_is_gone(tmp_path: Path) -> None:
 )
 def test_a_file_that_cannot_be_understood_is_named(content: str, tmp_path: Path) -> None:
     """The message has the file's path."""
-    (tmp_path / "prometheus.yml").write_text(content)
+    (tmp_path / "prometheus").mkdir()
+    (tmp_path / "prometheus" / "prometheus.yml").write_text(content)
     with pytest.raises(OpsError, match=r"prometheus\.yml"):
-        render_prometheus(
-            tmp_path, tmp_path / "out", addresses={}, secrets_dir=Path("/s"), speed=2.0
-        )
+        render(tmp_path, tmp_path / "out", addresses={}, secrets_dir=Path("/s"), speed=2.0)
+
+
+def test_a_drill_does_not_wait_for_windows_of_hours(tmp_path: Path) -> None:
+    """A range longer than 15 minutes counts as 15 before it is divided; a wait does not."""
+    rules = tmp_path / "prometheus" / "rules" / "long.rules.yml"
+    rules.parent.mkdir(parents=True)
+    rules.write_text("groups: [{rules: [{expr: 'rate(x[3d])', for: 1h}]}]")
+    for speed, expected in ((1.0, ("[3d]", "1h")), (10.0, ("[90s]", "360s"))):
+        out = tmp_path / f"out-{speed}"
+        render(tmp_path, out, addresses={}, secrets_dir=Path("/s"), speed=speed)
+        (rule,) = yaml.safe_load((out / "prometheus" / "rules" / rules.name).read_text())["groups"][
+            0
+        ]["rules"]
+        assert (rule["expr"], rule["for"]) == (f"rate(x{expected[0]})", expected[1])
 
 
 @pytest.mark.parametrize(

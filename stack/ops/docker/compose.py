@@ -22,7 +22,7 @@ from stack.ops.docker.engine import Engine, find_engine
 from stack.ops.docker.layout import readable
 from stack.ops.docker.start import Start
 from stack.ops.ports import ONLY_LOCAL, check_free, localhost_addresses
-from stack.ops.render import render_alertmanager, render_prometheus
+from stack.ops.render import render
 
 _SERVICES_VARIABLE = "SERVICES_IMAGE"
 # Where the tokens are that the owner of the checkout uses too.
@@ -223,17 +223,15 @@ class Compose:
     def _render(self) -> None:
         """Write the components' files with this plan's ports and speed, readable in containers."""
         plan = self.plan
-        for name, render in (
-            ("prometheus", render_prometheus),
-            ("alertmanager", render_alertmanager),
-        ):
-            render(
-                plan.root / name,
-                plan.config / name,
-                addresses=localhost_addresses(plan.ports),
-                secrets_dir=Path("/run/secrets"),
-                speed=plan.speed,
-            )
+        render(
+            plan.root,
+            plan.config,
+            addresses=localhost_addresses(plan.ports),
+            secrets_dir=Path("/run/secrets"),
+            speed=plan.speed,
+            # A target that is never there would be an alert.
+            left_out=[] if "grafana" in self.services else ["targets/grafana.yaml"],
+        )
         for name in ("jaeger", "grafana"):
             shutil.copytree(
                 plan.root / name,
