@@ -14,6 +14,7 @@ from services.inbox import metrics
 from services.inbox.errors import StoreError
 from services.inbox.outage import Outage
 from services.inbox.payload import MAX_BODY_BYTES, InvalidPayloadError, parse
+from services.inbox.query import Query
 from services.inbox.runbooks import Runbooks
 from services.inbox.settings import Settings
 from services.inbox.store import WATCHDOG, Store
@@ -100,7 +101,9 @@ def _show(app: Flask, store: Store, settings: Settings) -> None:
         status = request.args.get("status")
         if status not in {None, "firing", "resolved"}:
             raise InvalidPayloadError(400, "status", status, "must be firing or resolved")
-        found = store.alerts(request.args.get("alertname"), status, _limit())
+        found = store.alerts(
+            Query(status=status, alertname=request.args.get("alertname")), _limit()
+        )
         return jsonify(alerts=found, watchdog=asdict(heard()))
 
     @app.get("/api/notifications")

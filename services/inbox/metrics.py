@@ -3,7 +3,7 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 from services.inbox.errors import REASONS
-from services.inbox.store import Delivery
+from services.inbox.keeping import Delivery
 
 RECEIVED = Counter(
     "alerts_received_total",
@@ -35,7 +35,7 @@ _names: set[str] = set()
 
 
 def record(delivery: Delivery) -> None:
-    """Count an alert, and time it when it came for the first time."""
+    """Count an alert, and time it when its state is new and says when it began."""
     alert = delivery.alert
     labels = (_bounded(alert.name), alert.status, _bounded(alert.labels.get("severity", "")))
     RECEIVED.labels(*labels).inc()

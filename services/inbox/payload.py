@@ -94,6 +94,7 @@ class Notification(BaseModel):
     receiver: Name
     truncated_alerts: Annotated[int, Field(ge=0)] = Field(default=0, alias="truncatedAlerts")
     group_labels: Texts = Field(default={}, alias="groupLabels")
+    external_url: Text = Field(default="", alias="externalURL")
     alerts: Annotated[list[Alert], Field(min_length=1, max_length=2000)]
 
 

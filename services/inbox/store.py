@@ -6,71 +6,16 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from services.inbox.errors import StoreError
-from services.inbox.payload import Alert, Notification, utc
+from services.inbox.keeping import Delivery, forget_the_oldest, keep
+from services.inbox.payload import Notification, utc
+from services.inbox.query import Query, has_words
+from services.inbox.schema import upgrade
 
 WATCHDOG = "Watchdog"
-MAX_ALERTS = 10_000
-MAX_NOTIFICATIONS = 5_000
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS notification (
-    id INTEGER PRIMARY KEY,
-    received REAL NOT NULL,
-    receiver TEXT NOT NULL,
-    status TEXT NOT NULL,
-    group_key TEXT NOT NULL,
-    group_labels TEXT NOT NULL,
-    alerts INTEGER NOT NULL,
-    truncated INTEGER NOT NULL
-);
-CREATE TABLE IF NOT EXISTS alert (
-    fingerprint TEXT NOT NULL,
-    starts_at TEXT NOT NULL,
-    alertname TEXT NOT NULL,
-    status TEXT NOT NULL,
-    labels TEXT NOT NULL,
-    annotations TEXT NOT NULL,
-    ends_at TEXT,
-    generator_url TEXT NOT NULL,
-    receiver TEXT NOT NULL,
-    group_key TEXT NOT NULL,
-    received REAL NOT NULL,
-    updated REAL NOT NULL,
-    delivery_delay REAL NOT NULL,
-    resolve_delay REAL,
-    deliveries INTEGER NOT NULL,
-    PRIMARY KEY (fingerprint, starts_at)
-);
-CREATE INDEX IF NOT EXISTS alert_by_time ON alert (updated);
-CREATE INDEX IF NOT EXISTS alert_by_name ON alert (alertname, updated);
-"""
-# A late `firing` must not open again what is resolved.
-_UPSERT = """
-INSERT INTO alert VALUES (
-    :fingerprint, :starts_at, :alertname, :status, :labels, :annotations, :ends_at,
-    :generator_url, :receiver, :group_key, :now, :now, :delay, :resolve_delay, 1
-)
-ON CONFLICT (fingerprint, starts_at) DO UPDATE SET
-    deliveries = deliveries + 1,
-    updated = :now,
-    annotations = :annotations,
-    resolve_delay = coalesce(resolve_delay, :resolve_delay),
-    ends_at = coalesce(:ends_at, ends_at),
-    status = iif(status = 'resolved', 'resolved', :status)
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """An alert as it came in; `delay` in seconds when it is the first time, else None."""
-
-    alert: Alert
-    delay: float | None
 
 
 class Store:
@@ -79,7 +24,7 @@ class Store:
     On a full disk it stays as it is and can be read, also by a process that has just started.
 
     Args:
-        path: the database file.
+        path: the database file; one of an earlier version is brought to this one.
 
     Raises:
         StoreError: the file cannot be used.
@@ -90,7 +35,7 @@ class Store:
         with self._connect() as connection:
             # A write-ahead log would need room on the disk for reading too.
             connection.execute("PRAGMA journal_mode = DELETE")
-            connection.executescript(_SCHEMA)
+            upgrade(connection)
 
     def add(self, notification: Notification, now: float) -> list[Delivery]:
         """Keep a notification, all of it or nothing; when this returns it is on the disk.
@@ -104,7 +49,7 @@ class Store:
         """
         with self._transaction() as connection:
             deliveries = [
-                _keep(connection, notification, alert, now) for alert in notification.alerts
+                keep(connection, notification, alert, now) for alert in notification.alerts
             ]
             connection.execute(
                 "INSERT INTO notification VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)",
@@ -118,20 +63,68 @@ class Store:
                     notification.truncated_alerts,
                 ),
             )
-            _forget_the_oldest(connection)
+            forget_the_oldest(connection)
         return deliveries
 
     def alerts(
-        self, alertname: str | None = None, status: str | None = None, limit: int = 100
+        self, query: Query | None = None, limit: int = 100, offset: int = 0
     ) -> list[dict[str, Any]]:
-        """Return the alerts that changed last, the last first."""
+        """Return the alerts that changed last, the last first, without the first `offset`."""
+        query = query or Query()
         with self._connect() as connection:
             rows = connection.execute(
-                "SELECT * FROM alert WHERE coalesce(:name, alertname) = alertname"
-                " AND coalesce(:status, status) = status ORDER BY updated DESC, rowid LIMIT :limit",
-                {"name": alertname, "status": status, "limit": limit},
+                f"SELECT * FROM alert WHERE {Query.WHERE}"  # noqa: S608
+                " ORDER BY updated DESC, rowid LIMIT :limit OFFSET :offset",
+                {**query.parameters(), "limit": limit, "offset": offset},
             ).fetchall()
         return [_alert(row) for row in rows]
+
+    def count(self, query: Query) -> int:
+        """Return how many alerts there are, the Watchdog left out."""
+        with self._connect() as connection:
+            row = connection.execute(
+                f"SELECT count(*) FROM alert WHERE {Query.WHERE}"  # noqa: S608
+                " AND alertname <> :watchdog",
+                {**query.parameters(), "watchdog": WATCHDOG},
+            ).fetchone()
+        return int(row[0])
+
+    def values(self, label: str) -> list[str]:
+        """List what a label of the alerts says, each once."""
+        with self._connect() as connection:
+            rows = connection.execute(
+                "SELECT DISTINCT json_extract(labels, ?) AS value FROM alert"
+                " WHERE value IS NOT NULL ORDER BY value",
+                (f'$."{label}"',),
+            ).fetchall()
+        return [row["value"] for row in rows]
+
+    def occurrences(self, fingerprint: str, limit: int = 100) -> list[dict[str, Any]]:
+        """Return each time that an alert was there, the last first, each with its `transitions`."""
+        with self._connect() as connection:
+            rows = connection.execute(
+                "SELECT * FROM alert WHERE fingerprint = ? ORDER BY starts_at DESC LIMIT ?",
+                (fingerprint, limit),
+            ).fetchall()
+            changes = connection.execute(
+                "SELECT * FROM transition WHERE fingerprint = ? ORDER BY id", (fingerprint,)
+            ).fetchall()
+        found = [{**_alert(row), "transitions": []} for row in rows]
+        by_start = {each["starts_at"]: each["transitions"] for each in found}
+        for change in changes:
+            if change["starts_at"] in by_start:
+                by_start[change["starts_at"]].append(_transition(change))
+        return found
+
+    def fired_since(self, fingerprint: str, since: float) -> int:
+        """Return how often an alert began to fire, or fired again, since a Unix time."""
+        with self._connect() as connection:
+            row = connection.execute(
+                "SELECT count(*) FROM transition"
+                " WHERE fingerprint = ? AND status = 'firing' AND received >= ?",
+                (fingerprint, since),
+            ).fetchone()
+        return int(row[0])
 
     def notifications(self, limit: int = 100) -> list[dict[str, Any]]:
         """Return the last notifications, the last first."""
@@ -156,10 +149,15 @@ class Store:
         """Return when the Watchdog fired here last, in Unix seconds; None for never."""
         with self._connect() as connection:
             row = connection.execute(
-                "SELECT max(updated) FROM alert WHERE alertname = ? AND status = 'firing'",
-                (WATCHDOG,),
+                "SELECT max(fired) FROM alert WHERE alertname = ?", (WATCHDOG,)
             ).fetchone()
         return None if row[0] is None else float(row[0])
+
+    def version(self) -> int:
+        """Return a number that grows with every notification."""
+        with self._connect() as connection:
+            row = connection.execute("SELECT coalesce(max(id), 0) FROM notification").fetchone()
+        return int(row[0])
 
     def check(self) -> None:
         """Make sure that the database can be read, and locked for writing.
@@ -190,6 +188,7 @@ class Store:
             connection = sqlite3.connect(self._path, timeout=10, isolation_level=None)
             try:
                 connection.row_factory = sqlite3.Row
+                connection.create_function("has_words", 3, has_words, deterministic=True)
                 # An acknowledged alert survives a power cut too: the folder is written out as well.
                 connection.execute("PRAGMA synchronous = EXTRA")
                 # Sorting needs no room on a disk.
@@ -199,51 +198,6 @@ class Store:
                 connection.close()
         except sqlite3.Error as error:
             raise StoreError(self._path, error) from error
-
-
-def _keep(
-    connection: sqlite3.Connection, notification: Notification, alert: Alert, now: float
-) -> Delivery:
-    starts_at = alert.starts_at.isoformat()
-    key = (alert.fingerprint, starts_at)
-    before = connection.execute(
-        "SELECT status FROM alert WHERE fingerprint = ? AND starts_at = ?", key
-    ).fetchone()
-    ended = alert.ended
-    since = ended if ended is not None else alert.starts_at
-    delay = max(0.0, now - since.timestamp())
-    connection.execute(
-        _UPSERT,
-        {
-            "fingerprint": alert.fingerprint,
-            "starts_at": starts_at,
-            "alertname": alert.name,
-            "status": alert.status,
-            "labels": json.dumps(alert.labels),
-            "annotations": json.dumps(alert.annotations),
-            "ends_at": ended.isoformat() if ended else None,
-            "generator_url": alert.generator_url,
-            "receiver": notification.receiver,
-            "group_key": notification.group_key,
-            "now": now,
-            "delay": max(0.0, now - alert.starts_at.timestamp()),
-            "resolve_delay": delay if alert.status == "resolved" else None,
-        },
-    )
-    first = before is None or (before["status"] == "firing" and alert.status == "resolved")
-    return Delivery(alert, delay if first else None)
-
-
-def _forget_the_oldest(connection: sqlite3.Connection) -> None:
-    connection.execute(
-        "DELETE FROM notification WHERE id <= (SELECT max(id) FROM notification) - ?",
-        (MAX_NOTIFICATIONS,),
-    )
-    connection.execute(
-        "DELETE FROM alert WHERE rowid IN"
-        " (SELECT rowid FROM alert ORDER BY updated DESC LIMIT -1 OFFSET ?)",
-        (MAX_ALERTS,),
-    )
 
 
 def _alert(row: sqlite3.Row) -> dict[str, Any]:
@@ -263,4 +217,14 @@ def _alert(row: sqlite3.Row) -> dict[str, Any]:
         "generator_url": known["generator_url"],
         "receiver": known["receiver"],
         "group_key": known["group_key"],
+        "group_labels": json.loads(known["group_labels"]),
+        "external_url": known["external_url"],
+    }
+
+
+def _transition(row: sqlite3.Row) -> dict[str, Any]:
+    return {
+        "status": row["status"],
+        "received_at": utc(row["received"]),
+        "ends_at": row["ends_at"],
     }

@@ -102,16 +102,6 @@ def test_the_same_alert_is_kept_once(inbox: FlaskClient) -> None:
     assert len(alerts(inbox)) == 2
 
 
-def test_a_resolved_alert_is_not_opened_by_a_late_repetition(inbox: FlaskClient) -> None:
-    """Deliveries may overtake each other; a new start is a new alert."""
-    send(inbox, notification())
-    send(inbox, notification(status="resolved", endsAt="2026-01-02T03:10:00Z"))
-    send(inbox, notification())
-    (kept,) = alerts(inbox)
-    assert (kept["status"], kept["deliveries"]) == ("resolved", 3)
-    assert kept["ends_at"].startswith("2026-01-02T03:10:00")
-
-
 def test_delay_is_measured_at_the_first_arrival(inbox: FlaskClient) -> None:
     """Repetitions, which come late by nature, do not count as slow delivery."""
     labels = {"alertname": "Slow", "status": "firing", "severity": "page"}
