@@ -77,7 +77,10 @@ class FaultInjector:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Any:
         """Serve one request, or what the fault makes of it."""
         path = environ.get("PATH_INFO", "")
-        for fault in active():
+        faults = active()
+        if _held_memory:
+            _give_back(faults)
+        for fault in faults:
             if fault.strikes(path, random.random()):  # noqa: S311
                 body = KINDS[fault.kind](fault, environ, start_response)
                 if body is not None:
@@ -116,11 +119,15 @@ def _cpu(fault: Fault, *_: Any) -> None:
 
 
 def _memory(fault: Fault, *_: Any) -> None:
-    """Hold memory in this worker until the fault is over."""
-    now = time.time()
-    _held_memory[:] = [held for held in _held_memory if held[0] > now and fault in active()]
+    """Hold memory in this worker until the first request after the fault."""
     if sum(len(block) for _until, block in _held_memory) < fault.megabytes * 1_000_000:
-        _held_memory.append((fault.ends_at, bytearray(fault.megabytes * 1_000_000)))
+        # Memory that was never written to is not resident.
+        _held_memory.append((fault.ends_at, bytearray(b"\1") * (fault.megabytes * 1_000_000)))
+
+
+def _give_back(faults: list[Fault]) -> None:
+    wanted = {fault.ends_at for fault in faults if fault.kind == "memory"}
+    _held_memory[:] = [held for held in _held_memory if held[0] in wanted]
 
 
 KINDS: dict[str, Callable[..., Iterable[bytes] | None]] = {

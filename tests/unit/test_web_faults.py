@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -57,6 +58,20 @@ def test_a_latency_fault_delays(client: FlaskClient) -> None:
     started = time.monotonic()
     assert client.get("/work").text == "done"
     assert time.monotonic() - started >= 0.05
+
+
+def test_a_memory_fault_holds_memory_until_it_is_over(client: FlaskClient) -> None:
+    """However many requests it strikes, resident memory grows by its size, and shrinks again."""
+    resident = psutil.Process().memory_info
+    before = resident().rss
+    client.post("/faults", json={"kind": "memory", "megabytes": 200}, headers=TOKEN)
+    for _ in range(3):
+        assert client.get("/work").text == "done"
+    held = resident().rss - before
+    assert 190e6 < held < 300e6
+    client.delete("/faults", headers=TOKEN)
+    client.get("/work")
+    assert resident().rss - before < held - 190e6
 
 
 def test_a_fault_ends_by_itself() -> None:
