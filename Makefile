@@ -30,6 +30,9 @@ logs: $(VENV)/.ops ## Show the end of one log: SERVICE=gateway, prometheus, …;
 	@$(STACK) logs $(if $(SERVICE),$(SERVICE)) $(if $(FOLLOW),--follow)
 
 ##@ Build
+slo: $(VENV)/.ops ## Write the SLO rules anew from prometheus/slo
+	@$(STACK) slo generate
+
 images: $(VENV)/.ops ## Build all container images without a registry: 6 minutes, once
 	@$(STACK) images
 
@@ -84,4 +87,4 @@ define install
 	touch $(VENV)/.$(1)
 endef
 
-.PHONY: up down load status logs images jaeger test bench lint format lock clean help
+.PHONY: up down load status logs slo images jaeger test bench lint format lock clean help

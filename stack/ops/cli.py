@@ -7,26 +7,18 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import asdict, replace
-from functools import wraps
 from pathlib import Path
-from typing import ParamSpec
 
 import click
-from rich.console import Console
 
-from stack.errors import ConfigurationError, OpsError
+from stack.errors import OpsError
 from stack.ops import local, modes, report, run_folder, status
-from stack.ops.components import Plan
+from stack.ops.console import command, folder_of, out, plan_in, tell
 from stack.ops.docker import build
 from stack.ops.docker.engine import find_engine
-from stack.ops.ports import read_load_rate, read_ports, read_project
-
-P = ParamSpec("P")
-
-_out = Console(highlight=False)
-_err = Console(stderr=True, highlight=False)
+from stack.ops.drill.cli import fire_drill
+from stack.ops.slo.cli import slo
 
 FIRST_QUESTION = "What do I do when CircuitBreakerOpen fires?"
 
@@ -45,20 +37,8 @@ def main(context: click.Context, run_dir: Path | None) -> None:
     context.obj = run_dir
 
 
-def _command(function: Callable[P, None]) -> Callable[P, None]:
-    """Turn our errors into one line on standard error and exit status 1."""
-
-    @wraps(function)
-    def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            function(*args, **kwargs)
-        except (OpsError, ConfigurationError) as error:
-            _err.print(f"[bold red]stack:[/] {report.plain(str(error))}", soft_wrap=True)
-            sys.exit(1)
-        except KeyboardInterrupt:
-            sys.exit(130)
-
-    return wrapper
+main.add_command(slo)
+main.add_command(fire_drill)
 
 
 @main.command()
@@ -82,61 +62,61 @@ def _command(function: Callable[P, None]) -> Callable[P, None]:
     help="Questions per second that the load generator asks; 0 for none.  [default: LOAD_RATE]",
 )
 @click.pass_obj
-@_command
+@command
 def up(run_dir: Path | None, mode: str, speed: float, load: float | None) -> None:
     """Start everything, wait until it is healthy, ask a first question."""
-    plan = _plan(run_dir)
+    plan = plan_in(run_dir)
     plan = replace(plan, speed=speed, load=plan.load if load is None else load)
     began = time.monotonic()
-    runner = modes.decide(plan, mode, _tell)
-    _out.print(f"[bold]stack up[/], {runner.plan.mode} mode")
+    runner = modes.decide(plan, mode, tell)
+    out.print(f"[bold]stack up[/], {runner.plan.mode} mode")
     started = runner.up()
     plan = run_folder.load(plan.run_dir) or plan
     if started:
-        _out.print(report.answer(FIRST_QUESTION, local.first_answer(plan, FIRST_QUESTION)))
-    _out.print(report.table(status.rows(plan)))
-    _out.print(report.hints(plan), soft_wrap=True)
+        out.print(report.answer(FIRST_QUESTION, local.first_answer(plan, FIRST_QUESTION)))
+    out.print(report.table(status.rows(plan)))
+    out.print(report.hints(plan), soft_wrap=True)
     took = f"{time.monotonic() - began:.0f} s"
-    _out.print(f"[bold green]up[/] in {took}" if started else "[bold green]already up[/]")
+    out.print(f"[bold green]up[/] in {took}" if started else "[bold green]already up[/]")
 
 
 @main.command()
 @click.option("--volumes", is_flag=True, help="Delete what is stored, too.")
 @click.pass_obj
-@_command
+@command
 def down(run_dir: Path | None, volumes: bool) -> None:
     """Stop everything; what is stored stays."""
-    stopped = modes.down(_plan(run_dir), volumes=volumes)
+    stopped = modes.down(plan_in(run_dir), volumes=volumes)
     kept = "deleted" if volumes else "kept"
-    _out.print(f"stack down; data is {kept}" if stopped else "nothing was running")
+    out.print(f"stack down; data is {kept}" if stopped else "nothing was running")
 
 
 @main.command("images")
 @click.option("--rebuild", is_flag=True, help="Also what is there already.")
 @click.pass_obj
-@_command
+@command
 def build_images(run_dir: Path | None, rebuild: bool) -> None:
     """Build the images that no registry is needed for, from packages."""
-    folder = _run_dir(run_dir)
+    folder = folder_of(run_dir)
     engine = find_engine(folder)
-    build.build(run_folder.checkout(), folder, engine, _tell, anew=rebuild)
+    build.build(run_folder.checkout(), folder, engine, tell, anew=rebuild)
     for name, size in build.listing(engine):
-        _out.print(f"{name:28} {size / 1e6:5.0f} MB")
+        out.print(f"{name:28} {size / 1e6:5.0f} MB")
 
 
 @main.command("status")
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 @click.pass_obj
-@_command
+@command
 def show_status(run_dir: Path | None, as_json: bool) -> None:
     """Show what runs, its health, memory and address; exit status 1 unless all is healthy."""
-    found = status.rows(_plan(run_dir))
+    found = status.rows(plan_in(run_dir))
     if as_json:
         click.echo(json.dumps({"components": [asdict(row) for row in found]}))
     elif found:
-        _out.print(report.table(found))
+        out.print(report.table(found))
     else:
-        _out.print("nothing runs; `make up` starts it")
+        out.print("nothing runs; `make up` starts it")
     if not found or not all(row.healthy for row in found):
         sys.exit(1)
 
@@ -146,10 +126,10 @@ def show_status(run_dir: Path | None, as_json: bool) -> None:
 @click.option("--follow", "-f", is_flag=True, help="Go on until interrupted.")
 @click.option("--lines", "-n", type=click.IntRange(0), default=40, show_default=True)
 @click.pass_obj
-@_command
+@command
 def logs(run_dir: Path | None, name: str | None, follow: bool, lines: int) -> None:
     """Show the end of one component's log, or of all."""
-    for line in modes.logs(_plan(run_dir), name, lines, follow):
+    for line in modes.logs(plan_in(run_dir), name, lines, follow):
         click.echo(line)
 
 
@@ -157,10 +137,10 @@ def logs(run_dir: Path | None, name: str | None, follow: bool, lines: int) -> No
 @click.option("--rate", type=click.FloatRange(0.1, 200), default=5.0, show_default=True)
 @click.option("--duration", type=click.FloatRange(1), default=60.0, show_default=True)
 @click.pass_obj
-@_command
+@command
 def load(run_dir: Path | None, rate: float, duration: float) -> None:
     """Ask the gateway RATE questions per second for DURATION seconds."""
-    plan = modes.running_plan(_plan(run_dir))
+    plan = modes.running_plan(plan_in(run_dir))
     if plan is None:
         raise OpsError("nothing runs to put load on; `make up` starts it")
     environment = {
@@ -176,21 +156,6 @@ def load(run_dir: Path | None, rate: float, duration: float) -> None:
         check=False,
     )
     sys.exit(ended.returncode)
-
-
-def _tell(line: str) -> None:
-    _out.print(f"  {report.plain(line)}", soft_wrap=True)
-
-
-def _plan(given: Path | None) -> Plan:
-    """Return what would be started."""
-    root = run_folder.checkout()
-    ports, load = read_ports(root), read_load_rate(root)
-    return Plan(root, _run_dir(given), ports, load=load, project=read_project(root))
-
-
-def _run_dir(given: Path | None) -> Path:
-    return (given or run_folder.checkout() / ".run").resolve()
 
 
 if __name__ == "__main__":
