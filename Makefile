@@ -57,6 +57,9 @@ lock: $(VENV)/.dev ## Pin every dependency anew, with hashes
 	@$(COMPILE) pyproject.toml --extra services -c requirements/dev.lock -o requirements/services.lock
 	@$(COMPILE) --group build -c requirements/dev.lock -o requirements/build.lock
 
+runbooks: $(VENV)/.ops ## Write the index of the runbooks anew, from the rules and the pages
+	@$(BIN)/python -m stack.ops.runbooks
+
 jaeger: $(VENV)/.ops ## Build Jaeger for local mode and images (once; needs Go; 4 minutes)
 	@$(BIN)/python -m stack.ops.jaeger
 
