@@ -8,19 +8,15 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from socket import SHUT_RDWR
-from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Flask, Response, jsonify, request
 
 from stack.errors import ConfigurationError
 from stack.web.fault import Fault, InvalidFaultError
 from stack.web.fault_state import active, end_all, switch_on
 from stack.web.token import refusal
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 MAX_BODY_BYTES = 10_000
 
@@ -68,57 +64,62 @@ def faults_endpoint(token: str | None) -> Blueprint:
     return endpoint
 
 
-class FaultInjector:
-    """Lets the active faults happen to a request before the application sees it."""
+def inject_faults(app: Flask, spared: Collection[str]) -> None:
+    """Let the active faults happen to an application's requests before their views see them.
 
-    def __init__(self, app: WSGIApplication) -> None:
-        self._app = app
+    It comes after routing: what a fault answers is measured under the route that was asked for.
 
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Any:
-        """Serve one request, or what the fault makes of it."""
-        path = environ.get("PATH_INFO", "")
+    Args:
+        app: the application.
+        spared: the paths that no fault strikes.
+    """
+
+    @app.before_request
+    def strike() -> Response | None:
+        if request.path in spared:
+            return None
         faults = active()
         if _held_memory:
             _give_back(faults)
         for fault in faults:
-            if fault.strikes(path, random.random()):  # noqa: S311
-                body = KINDS[fault.kind](fault, environ, start_response)
-                if body is not None:
-                    return body
-        return self._app(environ, start_response)
+            if fault.strikes(request.path, random.random()):  # noqa: S311
+                answer = KINDS[fault.kind](fault)
+                if answer is not None:
+                    return answer
+        return None
 
 
-def _latency(fault: Fault, *_: Any) -> None:
+def _latency(fault: Fault) -> None:
     time.sleep(fault.latency_seconds)
 
 
-def _error(fault: Fault, _: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    start_response(f"{fault.status} Injected Fault", [("Content-Type", "application/json")])
-    return [b'{"error": {"message": "injected fault"}}']
+def _error(fault: Fault) -> Response:
+    answer = jsonify(error={"message": "injected fault"})
+    answer.status = f"{fault.status} Injected Fault"
+    return answer
 
 
-def _hang(fault: Fault, *_: Any) -> None:
+def _hang(fault: Fault) -> None:
     """Answer nothing until the fault is over; a worker's thread stays occupied."""
     while fault in active():
         time.sleep(0.1)
 
 
-def _drop(_: Fault, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+def _drop(_: Fault) -> Response:
     """Close the connection without an answer, where the server lets us reach its socket."""
-    connection = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
+    connection = request.environ.get("gunicorn.socket") or request.environ.get("werkzeug.socket")
     if connection is not None:
         connection.shutdown(SHUT_RDWR)
-    start_response("500 Injected Fault", [("Content-Length", "0")])
-    return [b""]
+    return Response(status="500 Injected Fault")
 
 
-def _cpu(fault: Fault, *_: Any) -> None:
+def _cpu(fault: Fault) -> None:
     until = time.thread_time() + fault.latency_seconds
     while time.thread_time() < until:
         pass
 
 
-def _memory(fault: Fault, *_: Any) -> None:
+def _memory(fault: Fault) -> None:
     """Hold memory in this worker until the first request after the fault."""
     if sum(len(block) for _until, block in _held_memory) < fault.megabytes * 1_000_000:
         # Memory that was never written to is not resident.
@@ -130,7 +131,7 @@ def _give_back(faults: list[Fault]) -> None:
     _held_memory[:] = [held for held in _held_memory if held[0] in wanted]
 
 
-KINDS: dict[str, Callable[..., Iterable[bytes] | None]] = {
+KINDS: dict[str, Callable[[Fault], Response | None]] = {
     "latency": _latency,
     "error": _error,
     "hang": _hang,

@@ -9,7 +9,7 @@ from flask import Flask, got_request_exception, request
 
 from stack.runtime import setup
 from stack.web.exposition import metrics_endpoint
-from stack.web.faults import FaultInjector, faults_endpoint
+from stack.web.faults import faults_endpoint, inject_faults
 from stack.web.health import Check, health_endpoints
 from stack.web.request import Exchange
 
@@ -52,12 +52,10 @@ def instrument(
     settings = runtime.settings
     app.register_blueprint(metrics_endpoint(settings.metrics_token))
     app.register_blueprint(health_endpoints(readiness or {}))
-    wsgi: WSGIApplication = app.wsgi_app
-    work = wsgi
     if settings.faults_enabled:
         app.register_blueprint(faults_endpoint(settings.faults_token))
-        work = FaultInjector(wsgi)
-    app.wsgi_app = _Middleware(work, wsgi)  # type: ignore[method-assign]
+        inject_faults(app, OWN_PATHS)
+    app.wsgi_app = _Middleware(app.wsgi_app)  # type: ignore[method-assign]
     got_request_exception.connect(_note_exception, app)
     return app
 
@@ -65,15 +63,14 @@ def instrument(
 class _Middleware:
     """Wraps every request that is the service's own work in an `Exchange`."""
 
-    def __init__(self, work: WSGIApplication, own: WSGIApplication) -> None:
-        self._work = work
-        self._own = own
+    def __init__(self, app: WSGIApplication) -> None:
+        self._app = app
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Any:
         if environ.get("PATH_INFO") in OWN_PATHS:
-            return self._own(environ, start_response)
+            return self._app(environ, start_response)
         exchange = environ[_EXCHANGE] = Exchange(environ)
-        return exchange.run(self._work, environ, start_response)
+        return exchange.run(self._app, environ, start_response)
 
 
 def _note_exception(_app: Flask, exception: BaseException, **_: Any) -> None:

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from stack.errors import ConfigurationError
 from stack.web import fault_state
 from stack.web.fault import Fault
-from stack.web.faults import FaultInjector, faults_endpoint
+from stack.web.faults import faults_endpoint, inject_faults
 
 TOKEN = {"Authorization": "Bearer t0ken"}
 
@@ -22,7 +22,7 @@ def client(tmp_path: Path) -> Iterator[FlaskClient]:
     app = Flask(__name__)
     app.add_url_rule("/work", view_func=lambda: "done")
     app.register_blueprint(faults_endpoint("t0ken"))
-    app.wsgi_app = FaultInjector(app.wsgi_app)  # type: ignore[method-assign]
+    inject_faults(app, {"/faults"})
     yield app.test_client()
     fault_state.end_all()
 

@@ -1,6 +1,7 @@
 """An instrumented Flask application measures, traces and logs its own work, and nothing else."""
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from werkzeug.test import TestResponse
 
 import stack
+from stack.web import fault_state
+from stack.web.fault import Fault
+from stack.web.faults import inject_faults
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 OPENMETRICS = {"Accept": "application/openmetrics-text; version=1.0.0"}
@@ -253,3 +257,15 @@ def test_readiness_says_what_is_wrong(
     assert answer.status_code == status
     assert answer.get_json()["checks"] == {"database": shown}
     assert app.test_client().get("/healthz").status_code == 200
+
+
+def test_what_a_fault_answers_is_measured_under_its_route(client: FlaskClient) -> None:
+    """An injected error counts as one of the route that was asked for, as a real one does."""
+    inject_faults(client.application, ())
+    fault_state.switch_on(Fault("error", status=503, path="/items", ends_at=time.time() + 60))
+    before = count("GET", "/items/<int:item>", "503")
+    try:
+        assert client.get("/items/7").status_code == 503
+    finally:
+        fault_state.end_all()
+    assert count("GET", "/items/<int:item>", "503") == before + 1
