@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
 from typing import Any
 
-from flask import Flask, Response, abort, jsonify, render_template, request
+from flask import Flask, Response, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException
 
 import stack
 from services.inbox import metrics
+from services.inbox.api import add_api
 from services.inbox.errors import StoreError
 from services.inbox.outage import Outage
+from services.inbox.pages import Pages
 from services.inbox.payload import MAX_BODY_BYTES, InvalidPayloadError, parse
-from services.inbox.query import Query
-from services.inbox.runbooks import Runbooks
 from services.inbox.settings import Settings
 from services.inbox.store import WATCHDOG, Store
-from services.inbox.view import Watchdog, cards, watchdog
+from services.inbox.watchdog import Watchdog, watchdog
 from stack.errors import ConfigurationError
 from stack.web.headers import secure
 
-_SHOWN = 200
+Answer = tuple[Response | str, int]
 
 _log = stack.get_logger("inbox")
 
@@ -44,9 +43,17 @@ def create_app(settings: Settings | None = None) -> Flask:
     readiness = {"database": store.check, "storing": outage.check}
     stack.instrument(app, service="inbox", readiness=readiness)
     metrics.WATCHDOG_SEEN.set(store.watchdog_seen() or 0)
+
+    def heard() -> Watchdog:
+        return watchdog(store.watchdog_seen(), settings.watchdog_timeout, time.time())
+
     _receive(app, store, outage)
-    _show(app, store, settings)
-    _answer_errors_in_json(app)
+    add_api(app, store, heard)
+    pages = Pages(
+        store, heard, outage, runbooks_dir=settings.runbooks_dir, jaeger_url=settings.jaeger_url
+    )
+    pages.add_to(app)
+    _answer_errors(app)
     secure(app)
     return app
 
@@ -64,7 +71,7 @@ def _open(settings: Settings) -> Store:
 
 def _receive(app: Flask, store: Store, outage: Outage) -> None:
     @app.post("/api/v2/alerts")
-    def receive() -> Response | tuple[Response, int]:
+    def receive() -> Response | Answer:
         if not request.is_json:
             raise InvalidPayloadError(
                 415, "Content-Type", request.content_type, "must be application/json"
@@ -90,77 +97,45 @@ def _receive(app: Flask, store: Store, outage: Outage) -> None:
         return jsonify(stored=len(notification.alerts))
 
 
-def _show(app: Flask, store: Store, settings: Settings) -> None:
-    runbooks = Runbooks(settings.runbooks_dir)
-
-    def heard() -> Watchdog:
-        return watchdog(store.watchdog_seen(), settings.watchdog_timeout, time.time())
-
-    @app.get("/api/alerts")
-    def alerts() -> Response:
-        status = request.args.get("status")
-        if status not in {None, "firing", "resolved"}:
-            raise InvalidPayloadError(400, "status", status, "must be firing or resolved")
-        found = store.alerts(
-            Query(status=status, alertname=request.args.get("alertname")), _limit()
-        )
-        return jsonify(alerts=found, watchdog=asdict(heard()))
-
-    @app.get("/api/notifications")
-    def notifications() -> Response:
-        return jsonify(notifications=store.notifications(_limit()))
-
-    @app.get("/")
-    @app.get("/alerts")
-    def page() -> str:
-        """Show the page, or under `/alerts` the part of it that changes."""
-        template = "inbox.html" if request.path == "/" else "alerts.html"
-        found = store.alerts(limit=_SHOWN)
-        shown = cards(found, settings.jaeger_url)
-        return render_template(
-            template,
-            firing=[card for card in shown if card.status == "firing"],
-            resolved=[card for card in shown if card.status == "resolved"],
-            watchdog=heard(),
-        )
-
-    @app.get("/runbooks/<name>")
-    def runbook(name: str) -> str:
-        found = runbooks.get(name)
-        if found is None:
-            abort(404, f"there is no runbook {name[:100]!r}; there are {runbooks.names()}")
-        return render_template("runbook.html", runbook=found)
-
-
-def _limit() -> int:
-    raw = request.args.get("limit", "100")
-    if not (raw.isascii() and raw.isdigit() and len(raw) <= 5 and 1 <= int(raw) <= 10_000):
-        raise InvalidPayloadError(400, "limit", raw, "must be a whole number from 1 to 10000")
-    return int(raw)
-
-
-def _answer_errors_in_json(app: Flask) -> None:
+def _answer_errors(app: Flask) -> None:
     @app.errorhandler(InvalidPayloadError)
-    def invalid(error: InvalidPayloadError) -> tuple[Response, int]:
+    def invalid(error: InvalidPayloadError) -> Answer:
         _log.warning(f"refused: {error}", event_type="notification_refused", status=error.status)
+        if _for_a_person():
+            return _error_page(f"{error.field}: {error}", error.status)
         return jsonify(error.as_json()), error.status
 
     @app.errorhandler(StoreError)
-    def not_read(error: StoreError) -> tuple[Response, int]:
+    def not_read(error: StoreError) -> Answer:
         _log.error("the database failed", event_type="database_failed", exc=error)
         return _unavailable(error, str(error))
 
     @app.errorhandler(HTTPException)
-    def other(error: HTTPException) -> tuple[Response, int]:
-        if error.code == 413:
-            return jsonify(_problem(f"the body must be at most {MAX_BODY_BYTES} bytes")), 413
-        return jsonify(_problem(error.description or error.name)), error.code or 500
+    def other(error: HTTPException) -> Answer:
+        status, message = error.code or 500, error.description or error.name
+        if status == 413:
+            message = f"the body must be at most {MAX_BODY_BYTES} bytes"
+        if _for_a_person():
+            return _error_page(message, status)
+        return jsonify(_problem(message)), status
 
 
-def _unavailable(error: StoreError, message: str) -> tuple[Response, int]:
+def _unavailable(error: StoreError, message: str) -> Answer:
     """Answer 503: Alertmanager sends again what was not acknowledged."""
     metrics.STORE_ERRORS.labels(error.reason).inc()
+    if _for_a_person():
+        return _error_page(message, 503)
     return jsonify(_problem(message)), 503
+
+
+def _for_a_person() -> bool:
+    """Tell whether a browser asks; who accepts anything gets JSON."""
+    accepted = request.accept_mimetypes
+    return accepted.best_match(["application/json", "text/html"]) == "text/html"
+
+
+def _error_page(message: str, status: int) -> Answer:
+    return render_template("error.html", message=message, status=status), status
 
 
 def _problem(message: str) -> dict[str, Any]:

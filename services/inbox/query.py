@@ -17,6 +17,7 @@ class Query:
         severity: the whole label `severity`.
         service: the whole label `service`.
         text: words that all stand somewhere in its labels or annotations, in any case.
+        but: a name that it must not have.
     """
 
     status: str | None = None
@@ -24,9 +25,11 @@ class Query:
     severity: str | None = None
     service: str | None = None
     text: str | None = None
+    but: str | None = None
 
     WHERE = (
         "coalesce(:status, status) = status AND coalesce(:alertname, alertname) = alertname"
+        " AND (:but IS NULL OR alertname <> :but)"
         " AND (:severity IS NULL OR json_extract(labels, '$.severity') = :severity)"
         " AND (:service IS NULL OR json_extract(labels, '$.service') = :service)"
         " AND (:text IS NULL OR has_words(:text, labels, annotations))"

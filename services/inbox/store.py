@@ -80,12 +80,11 @@ class Store:
         return [_alert(row) for row in rows]
 
     def count(self, query: Query) -> int:
-        """Return how many alerts there are, the Watchdog left out."""
+        """Return how many alerts there are."""
         with self._connect() as connection:
             row = connection.execute(
-                f"SELECT count(*) FROM alert WHERE {Query.WHERE}"  # noqa: S608
-                " AND alertname <> :watchdog",
-                {**query.parameters(), "watchdog": WATCHDOG},
+                f"SELECT count(*) FROM alert WHERE {Query.WHERE}",  # noqa: S608
+                query.parameters(),
             ).fetchone()
         return int(row[0])
 

@@ -1,99 +1,109 @@
-"""What the page shows of an alert, and of the path of alerts as a whole."""
+"""What a page shows of one alert."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
-from services.inbox.payload import utc
-from services.inbox.store import WATCHDOG
+from services.inbox.links import links, silence_command, silence_link
+from services.inbox.times import duration, seconds
 
-_SEVERITIES = ("page", "ticket", "info")
-
-
-@dataclass(frozen=True, slots=True)
-class Watchdog:
-    """Whether the path of alerts works: ok, silent or never; seconds."""
-
-    state: str
-    last_seen: str | None
-    timeout_seconds: float
+SEVERITIES = ("page", "ticket", "info")
+# A list stays light whatever came in; the alert's own page shows all of it.
+_LIST_TEXT = 400
+_LIST_LABELS = 8
+_LIST_LABEL = 80
+_LIST_COMMAND = 1_500
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """An alert as a person sees it."""
+    """An alert as a person sees it; moments are RFC 3339, durations are words."""
 
+    id: str
+    fingerprint: str
     name: str
     status: str
     severity: str
     subject: str
     summary: str
     description: str
+    value: str
     starts_at: str
     ends_at: str | None
+    lasted: str | None
     delay: str
+    resolve_delay: str | None
     deliveries: int
+    updated_at: str
     labels: list[tuple[str, str]]
     links: list[tuple[str, str]]
+    silence_link: str | None
+    silence_command: str | None
 
 
-def watchdog(last_seen: float | None, timeout: float, now: float) -> Watchdog:
-    """Tell whether the Watchdog has been heard of within `timeout` seconds."""
-    if last_seen is None:
-        return Watchdog("never", None, timeout)
-    state = "ok" if now - last_seen <= timeout else "silent"
-    return Watchdog(state, utc(last_seen), timeout)
+def card(alert: Mapping[str, Any], jaeger_url: str | None, *, whole: bool = False) -> Card:
+    """Show an alert.
 
-
-def cards(alerts: Sequence[Mapping[str, Any]], jaeger_url: str | None) -> list[Card]:
-    """Make a card of each alert but the Watchdog, which has a place of its own."""
-    shown = [a for a in alerts if a["labels"]["alertname"] != WATCHDOG]
-    made = [_card(alert, jaeger_url) for alert in shown]
-    return sorted(made, key=lambda c: (c.status != "firing", _rank(c.severity)))
-
-
-def _card(alert: Mapping[str, Any], jaeger_url: str | None) -> Card:
+    Args:
+        alert: as the store returns it.
+        jaeger_url: where its traces are shown; None for no link to them.
+        whole: with all of its labels and text, however long.
+    """
     labels, annotations = alert["labels"], alert["annotations"]
-    parts = [labels[name] for name in ("service", "component") if labels.get(name)]
-    shown_elsewhere = {"alertname", "severity", "service", "component"}
+    command = silence_command(alert)
+    ends_at, resolve_delay = alert["ends_at"], alert["resolve_delay_seconds"]
+    length = None if whole else _LIST_TEXT
+    subject = [labels[name] for name in ("service", "component", "slo") if labels.get(name)]
     return Card(
-        name=labels["alertname"],
+        id=f"a{short_id(alert['fingerprint'], alert['starts_at'])}",
+        fingerprint=alert["fingerprint"],
+        name=cut(labels["alertname"], length),
         status=alert["status"],
-        severity=labels.get("severity", ""),
-        subject=" → ".join(parts),
-        summary=annotations.get("summary", ""),
-        description=annotations.get("description", ""),
+        severity=cut(labels.get("severity", ""), 20),
+        subject=cut(" · ".join(subject), length),
+        summary=cut(annotations.get("summary", ""), length),
+        description=cut(annotations.get("description", ""), length),
+        value=cut(annotations.get("value", ""), _LIST_LABEL),
         starts_at=alert["starts_at"],
-        ends_at=alert["ends_at"],
-        delay=_shown(alert["delivery_delay_seconds"]),
+        ends_at=ends_at,
+        lasted=duration(max(0.0, seconds(ends_at) - seconds(alert["starts_at"])))
+        if ends_at
+        else None,
+        delay=duration(alert["delivery_delay_seconds"]),
+        resolve_delay=None if resolve_delay is None else duration(resolve_delay),
         deliveries=alert["deliveries"],
-        labels=sorted((k, v) for k, v in labels.items() if k not in shown_elsewhere),
-        links=list(_links(alert, jaeger_url)),
+        updated_at=alert["updated_at"],
+        labels=sorted(labels.items()) if whole else _labels(labels),
+        links=links(alert, jaeger_url),
+        silence_link=silence_link(alert),
+        silence_command=command if whole or len(command) <= _LIST_COMMAND else None,
     )
 
 
-def _links(alert: Mapping[str, Any], jaeger_url: str | None) -> Sequence[tuple[str, str]]:
-    """List the links of an alert; only web addresses are links."""
-    annotations, service = alert["annotations"], alert["labels"].get("service")
+def rank(severity: str) -> int:
+    """Return the place of a severity: the gravest is 0, an unknown one the last."""
+    return SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)
+
+
+def short_id(*parts: str) -> str:
+    """Return a name for an element or address, the same for the same parts."""
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+def cut(text: str, length: int | None) -> str:
+    """Return a text of at most `length` characters; None for all of it."""
+    return text if length is None or len(text) <= length else f"{text[: length - 1]}…"
+
+
+def _labels(labels: Mapping[str, str]) -> list[tuple[str, str]]:
+    """List what tells alerts of one group apart."""
+    shown_elsewhere = {"alertname", "severity", "service", "component", "slo"}
     found = [
-        ("Runbook", annotations.get("runbook_url", "")),
-        ("Dashboard", annotations.get("dashboard_url", "")),
-        ("Query", alert["generator_url"]),
+        (cut(name, _LIST_LABEL), cut(value, _LIST_LABEL))
+        for name, value in sorted(labels.items())
+        if name not in shown_elsewhere
     ]
-    if jaeger_url and service:
-        wanted = urlencode({"service": service, "tags": '{"error":"true"}', "limit": 20})
-        found.insert(2, ("Failed traces", f"{jaeger_url}/search?{wanted}"))
-    return [(text, url) for text, url in found if url.startswith(("http://", "https://"))]
-
-
-def _rank(severity: str) -> int:
-    return _SEVERITIES.index(severity) if severity in _SEVERITIES else len(_SEVERITIES)
-
-
-def _shown(seconds: float) -> str:
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    return found[:_LIST_LABELS]
