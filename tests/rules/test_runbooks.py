@@ -2,13 +2,21 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from services.gateway.answering import PASSAGES
+from services.gateway.prompt import messages
+from services.gateway.retrieval_client import Passage
+from services.llm.composer import compose
+from services.retrieval.index import build
+from services.retrieval.sections import read_documents
 from stack.errors import OpsError
+from stack.ops.cli import FIRST_QUESTION
 from stack.ops.runbooks import INDEX, RUNBOOKS, Alert, alert_rules, alerts, index, spoken
 
 ROOT = Path(__file__).parents[2]
@@ -65,7 +73,8 @@ def numbers(rule: dict[str, Any]) -> Iterator[str]:
 
 def says(text: str, number: str) -> bool:
     """Tell whether a text has the number with its unit, and not as a part of another one."""
-    return re.search(rf"(?<![\d.,]){re.escape(number)}(?![\w%]|[.,]\d)", text) is not None
+    words = re.sub(r"^1 ", "(?:1|an?|last) ", re.escape(number).replace(r"\ ", " "))
+    return re.search(rf"(?<![\d.,]){words}(?![\w%]|[.,]\d)", text) is not None
 
 
 def test_there_are_alerts_and_pages() -> None:
@@ -115,6 +124,8 @@ def test_a_number_is_told_from_one_that_holds_it() -> None:
     assert not says("more than 15 % of, or 2.5 %", "5 %")
     assert not says("30 minutes, 1,5,000", "5,000")
     assert not says("10 minutes", "1 minute")
+    assert says("over the last hour", "1 hour")
+    assert not says("over the last hours", "1 hour")
 
 
 def test_every_threshold_is_in_a_runbook() -> None:
@@ -144,6 +155,18 @@ def test_the_index_is_in_step() -> None:
     """Rules and pages are what it was written from."""
     written = (ROOT / RUNBOOKS / INDEX).read_text()
     assert written == index(ROOT), "`make runbooks` writes it anew"
+
+
+def test_who_asks_what_to_do_is_answered_with_steps(tmp_path: Path) -> None:
+    """By the gateway, in words of the runbook: the first question that `make up` asks."""
+    found = build(tmp_path / "index.db", read_documents(ROOT)).search(FIRST_QUESTION, PASSAGES)
+    assert found[0].section.path == f"{RUNBOOKS}/CircuitBreakerOpen.md"
+    passages = [Passage(**asdict(each.section)) for each in found]
+    conversation = messages(FIRST_QUESTION, passages)
+    answer = compose((each["role"], each["content"]) for each in conversation)
+    steps = re.findall(r"^(\d)\. .{20,}", answer, re.MULTILINE)
+    assert len(steps) >= 3
+    assert steps == [str(number) for number in range(1, len(steps) + 1)]
 
 
 @pytest.fixture
