@@ -197,6 +197,16 @@ def test_many_alerts_are_one_message(chat: Alertmanager, slack: Slack) -> None:
     assert "instance" not in found.links()["Silence it"]
 
 
+def test_each_objective_is_a_message_of_its_own(chat: Alertmanager, slack: Slack) -> None:
+    """Alerts of one name and service, but of two objectives, are not mixed."""
+    labels = {"service": "gateway", "severity": "page"}
+    for slo in ("gateway-availability", "gateway-latency"):
+        chat.post(alert("ErrorBudgetBurnFast", {**labels, "slo": slo}))
+    for slo in ("gateway-availability", "gateway-latency"):
+        next_of(slack, f"PAGE: ErrorBudgetBurnFast · gateway · {slo}")
+    assert len(slack.messages) == 2
+
+
 def test_those_that_fire_come_first(chat: Alertmanager, slack: Slack) -> None:
     """A message with both kinds counts both, and does not hide what fires behind what is over."""
     labels = {"service": "gateway", "severity": "page"}

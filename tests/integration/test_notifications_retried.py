@@ -149,3 +149,19 @@ def test_nothing_is_lost_while_the_inbox_is_away(inbox: Faulty, tmp_path: Path) 
             assert len(notifications(port)) == 12
         finally:
             server.__exit__(None, None, None)
+
+
+def test_the_watchdog_comes_again_and_again(inbox: Faulty, tmp_path: Path) -> None:
+    """It is sent once, repeated by Alertmanager through the receiver `dead-man`, and seen."""
+    port = free_port()
+    with serving(inbox, port), running(tmp_path / "alertmanager", inbox=f"127.0.0.1:{port}") as am:
+        am.post(alert("Watchdog", {"service": "prometheus", "severity": "info"}))
+        address = f"http://127.0.0.1:{port}/api"
+
+        def receivers() -> list[str]:
+            told = httpx.get(f"{address}/notifications").json()["notifications"]
+            return [each["receiver"] for each in told]
+
+        eventually(lambda: len(receivers()) >= 3, "it came three times")
+        assert set(receivers()) == {"dead-man"}
+        assert httpx.get(f"{address}/alerts").json()["watchdog"]["state"] == "ok"
