@@ -35,11 +35,6 @@ _SERVER_ACTIVE = Gauge(
     ("http_request_method",),
     multiprocess_mode="livesum",
 )
-_SERVER_THREADS = Gauge(
-    "http_server_max_active_requests",
-    "Requests that the workers can serve at the same time; 0 where the server does not say.",
-    multiprocess_mode="livesum",
-)
 _CLIENT_DURATION = Histogram(
     "http_client_request_duration_seconds",
     "Time of one attempt of an outgoing request, to the last byte of the response.",
@@ -125,7 +120,7 @@ def server_request_ended(method: str) -> None:
 
 def server_can_serve(requests: int) -> None:
     """Say how many requests this process can serve at the same time."""
-    _SERVER_THREADS.set(requests)
+    _server_threads().set(requests)
 
 
 def record_client_request(
@@ -173,6 +168,16 @@ def _add(family: Counter | Gauge, amount: float, *labels: str) -> None:
     add = _number(family, *labels)
     with _lock:
         add(amount)
+
+
+@cache
+def _server_threads() -> Gauge:
+    """Make the gauge where a server says so; without labels, it would be 0 everywhere else."""
+    return Gauge(
+        "http_server_max_active_requests",
+        "Requests that the workers can serve at the same time.",
+        multiprocess_mode="livesum",
+    )
 
 
 @cache

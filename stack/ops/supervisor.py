@@ -101,8 +101,12 @@ class Supervisor:
         ]
 
     def start_again(self, name: str) -> None:
-        """Start one component that has given up."""
+        """Start one component that has given up, or was ended."""
         self._call("startProcess", name, False)
+
+    def end(self, name: str) -> None:
+        """End one component, and do not start it again."""
+        self._call("stopProcess", name)
 
     def stop(self) -> None:
         """End the components, then the supervisor, then whatever they have left behind.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from stack import logs
 from stack.breaker import share_state
 from stack.errors import ConfigurationError
-from stack.metrics import instruments, multiprocess
+from stack.metrics import multiprocess
 from stack.tracing import shutdown
 from stack.web import fault_state
 
@@ -52,6 +52,9 @@ def on_starting(_: Arbiter) -> None:
 
 def post_fork(_: Arbiter, worker: Worker) -> None:
     """Say which worker has started, and how much it can do at a time."""
+    # Instruments must not be made before `install` above.
+    from stack.metrics import instruments
+
     instruments.server_can_serve(worker.cfg.threads)
     logs.get_logger("stack.web.gunicorn").info(
         "worker started", event_type="worker_started", worker_pid=worker.pid

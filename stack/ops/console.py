@@ -1,0 +1,59 @@
+"""What the commands of `stack` share: what they print to, how they fail, what they would start."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import ParamSpec
+
+from rich.console import Console
+from rich.markup import escape
+
+from stack.errors import ConfigurationError, OpsError
+from stack.ops import run_folder
+from stack.ops.components import Plan
+from stack.ops.ports import read_load_rate, read_ports, read_project
+
+P = ParamSpec("P")
+
+out = Console(highlight=False)
+_err = Console(stderr=True, highlight=False)
+
+
+def command(function: Callable[P, None]) -> Callable[P, None]:
+    """Turn our errors into one line on standard error and exit status 1."""
+
+    @wraps(function)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            function(*args, **kwargs)
+        except (OpsError, ConfigurationError) as error:
+            _err.print(f"[bold red]stack:[/] {escape(str(error))}", soft_wrap=True)
+            sys.exit(1)
+        except KeyboardInterrupt:
+            sys.exit(130)
+
+    return wrapper
+
+
+def tell(line: str) -> None:
+    """Print one line of progress."""
+    out.print(f"  {escape(line)}", soft_wrap=True)
+
+
+def plan_in(run_dir: Path | None) -> Plan:
+    """Return what would be started.
+
+    Args:
+        run_dir: where everything that is written goes; `.run` in the checkout if nothing is said.
+    """
+    root = run_folder.checkout()
+    ports, load = read_ports(root), read_load_rate(root)
+    return Plan(root, folder_of(run_dir), ports, load=load, project=read_project(root))
+
+
+def folder_of(run_dir: Path | None) -> Path:
+    """Return the run folder."""
+    return (run_dir or run_folder.checkout() / ".run").resolve()

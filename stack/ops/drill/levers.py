@@ -1,0 +1,237 @@
+"""What a drill can do to a running stack: halt, flood, break, and put everything back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import yaml
+
+from stack.errors import OpsError
+from stack.ops.components import Plan
+from stack.ops.docker.containers import containers
+from stack.ops.docker.engine import find_engine
+from stack.ops.supervisor import Supervisor
+
+_PORTS = {
+    "gateway": "GATEWAY_PORT",
+    "retrieval": "RETRIEVAL_PORT",
+    "llm": "LLM_PORT",
+    "inbox": "INBOX_PORT",
+}
+# A fault that nobody ends, since the drill was killed, ends by itself.
+_LONGEST_FAULT = 3600.0
+
+
+class Levers:
+    """The levers of one running stack. Thread-safe.
+
+    Args:
+        plan: what runs.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.http = httpx.Client(timeout=10.0)
+
+    @contextmanager
+    def halted(self, component: str) -> Iterator[None]:
+        """Keep a component from doing anything, with its connections open."""
+        with self._paused(component) if self._in_containers else self._stopped(component):
+            yield
+
+    @contextmanager
+    def ended(self, component: str) -> Iterator[None]:
+        """Keep a component from running."""
+        end: Callable[[str], object]
+        start: Callable[[str], object]
+        if self._in_containers:
+            engine, name = find_engine(self.plan.run_dir), self._container(component)
+            end, start = partial(engine.run, "stop"), partial(engine.run, "start")
+        else:
+            supervisor, name = Supervisor(self.plan.run_dir), component
+            end, start = supervisor.end, supervisor.start_again
+        try:
+            end(name)
+            yield
+        finally:
+            start(name)
+
+    @contextmanager
+    def fault(self, service: str, **fault: Any) -> Iterator[None]:
+        """Switch a fault on at a service, and all of its faults off at the end.
+
+        Raises:
+            OpsError: the service refuses.
+        """
+        url = self.plan.url(_PORTS[service], "/faults")
+        body = {"duration_seconds": _LONGEST_FAULT, **fault}
+        try:
+            self._ask("POST", url, json=body)
+            yield
+        finally:
+            self._ask("DELETE", url)
+
+    @contextmanager
+    def changed(self, path: str, change: Callable[[str], str]) -> Iterator[None]:
+        """Change a file of the rendered configuration and have its component read it again.
+
+        Args:
+            path: below the folder of the configuration, such as `prometheus/prometheus.yml`.
+            change: gets the file's text and returns the new one.
+
+        Raises:
+            OpsError: the stack was not started with rendered files.
+        """
+        file = self.plan.config / path
+        try:
+            before = file.read_text(encoding="utf-8")
+        except OSError as error:
+            raise OpsError(
+                f"{file} cannot be read ({error}); start the stack by `make up`"
+            ) from error
+        try:
+            _write(file, change(before))
+            self._reload(path)
+            yield
+        finally:
+            _write(file, before)
+            self._reload(path)
+
+    @contextmanager
+    def rules(self, name: str, *rules: Mapping[str, Any]) -> Iterator[None]:
+        """Have Prometheus evaluate further rules."""
+        file = self.plan.config / "prometheus" / "rules" / f"{name}.rules.yml"
+        try:
+            _write(file, yaml.safe_dump({"groups": [{"name": name, "rules": list(rules)}]}))
+            self._reload("prometheus/")
+            yield
+        finally:
+            file.unlink(missing_ok=True)
+            self._reload("prometheus/")
+
+    @contextmanager
+    def load(self, rate: float) -> Iterator[None]:
+        """Ask the gateway `rate` questions per second."""
+        environment = {
+            "GATEWAY_URL": self.plan.url("GATEWAY_PORT"),
+            "RATE": f"{rate:g}",
+            "METRICS_PORT": "0",
+        }
+        with subprocess.Popen(
+            [sys.executable, "-m", "services.loadgen"],
+            env={**os.environ, **environment},
+            cwd=self.plan.root,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as asking:
+            try:
+                yield
+            finally:
+                asking.terminate()
+
+    @contextmanager
+    def again_and_again(
+        self, step: Callable[[threading.Event], None], at_once: int = 1
+    ) -> Iterator[None]:
+        """Repeat a step in the background; it gets what is set at the end, to wait for it."""
+        over = threading.Event()
+
+        def repeat() -> None:
+            while not over.is_set():
+                # What is tried may fail for the fault's sake.
+                with suppress(OpsError, httpx.HTTPError):
+                    step(over)
+
+        threads = [threading.Thread(target=repeat) for _ in range(at_once)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            for thread in threads:
+                thread.join()
+
+    def value(self, expression: str) -> float | None:
+        """Return what Prometheus says of an expression with one result; None for none."""
+        answer = self.http.get(
+            self.plan.url("PROMETHEUS_PORT", "/api/v1/query"), params={"query": expression}
+        )
+        answer.raise_for_status()
+        result = answer.json()["data"]["result"]
+        return float(result[0]["value"][1]) if result else None
+
+    @property
+    def _in_containers(self) -> bool:
+        return self.plan.mode == "compose"
+
+    @contextmanager
+    def _paused(self, component: str) -> Iterator[None]:
+        engine, name = find_engine(self.plan.run_dir), self._container(component)
+        try:
+            engine.run("pause", name)
+            yield
+        finally:
+            engine.run("unpause", name)
+
+    @contextmanager
+    def _stopped(self, component: str) -> Iterator[None]:
+        first = self._process(component)
+        halted = [first, *first.children(recursive=True)]
+        try:
+            for process in halted:
+                process.send_signal(signal.SIGSTOP)
+            yield
+        finally:
+            for process in halted:
+                with suppress(psutil.NoSuchProcess):
+                    process.send_signal(signal.SIGCONT)
+
+    def _reload(self, path: str) -> None:
+        """Have the component whose file this is read its configuration again."""
+        component = path.partition("/")[0]
+        if self._in_containers:
+            find_engine(self.plan.run_dir).run("kill", "--signal=HUP", self._container(component))
+        else:
+            self._process(component).send_signal(signal.SIGHUP)
+
+    def _container(self, component: str) -> str:
+        for each in containers(find_engine(self.plan.run_dir), self.plan.project):
+            if each.service == component:
+                return each.name
+        raise OpsError(f"{component} has no container; `make up` starts it")
+
+    def _process(self, component: str) -> psutil.Process:
+        for each in Supervisor(self.plan.run_dir).processes():
+            if each.name == component and each.pid:
+                return psutil.Process(each.pid)
+        raise OpsError(f"{component} does not run; `make up` starts it")
+
+    def _ask(self, method: str, url: str, **arguments: Any) -> None:
+        token = (self.plan.secrets / "faults_token").read_text(encoding="ascii").strip()
+        headers = {"Authorization": f"Bearer {token}"}
+        try:
+            answer = self.http.request(method, url, headers=headers, **arguments)
+        except httpx.HTTPError as error:
+            raise OpsError(f"{url} does not answer ({error}); see `make status`") from error
+        if answer.is_error:
+            raise OpsError(f"{method} {url}: {answer.status_code} {answer.text[:200]}")
+
+
+def _write(file: Path, text: str) -> None:
+    """Put a file in place at once, readable for a container's user."""
+    draft = file.with_name(f"{file.name}.new")
+    draft.write_text(text, encoding="utf-8")
+    draft.chmod(0o644)
+    draft.replace(file)

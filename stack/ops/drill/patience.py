@@ -1,0 +1,84 @@
+"""How long each step of an alert may take: what its rule's windows say, and a minute."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from stack.errors import OpsError
+from stack.ops.components import Plan
+from stack.ops.durations import seconds
+
+_SLACK = 60.0
+_NAME = re.compile(r"[a-z][a-zA-Z0-9_:]*")
+_RANGE = re.compile(r"\[([0-9a-z]+)[:\]]")
+# What a group of alerts waits for at most before it is sent, at full speed.
+_GROUPING = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """One alert's; all in seconds.
+
+    Args:
+        window: the longest range in its expression, and in the rules that record what it uses.
+        lasts: its `for`.
+        keeps: its `keep_firing_for`.
+        grouping: what Alertmanager waits for.
+    """
+
+    window: float
+    lasts: float
+    keeps: float
+    grouping: float
+
+    @property
+    def to_delivery(self) -> float:
+        """Seconds within which the notification has to come after the fault."""
+        return self.window + self.lasts + self.grouping + _SLACK
+
+    @property
+    def to_resolution(self) -> float:
+        """Seconds within which the resolution has to come after the fault's end."""
+        return self.window + self.keeps + 2 * self.grouping + _SLACK
+
+
+def patience(plan: Plan) -> dict[str, Patience]:
+    """Return each alert's patience, by name, as the stack's rendered rules have it.
+
+    Raises:
+        OpsError: the stack was not started with rendered files.
+    """
+    rules = list(_rules(plan.config / "prometheus" / "rules"))
+    windows = {rule["record"]: _longest(rule["expr"]) for rule in rules if "record" in rule}
+    found = {
+        rule["alert"]: Patience(
+            max(
+                _longest(rule["expr"]),
+                *(windows.get(name, 0.0) for name in _NAME.findall(str(rule["expr"]))),
+            ),
+            seconds(rule.get("for", "0")),
+            seconds(rule.get("keep_firing_for", "0")),
+            _GROUPING / plan.speed,
+        )
+        for rule in rules
+        if "alert" in rule
+    }
+    if not found:
+        raise OpsError(f"there are no rules in {plan.config}; start the stack by `make up`")
+    return found
+
+
+def _rules(folder: Path) -> Iterator[dict[str, Any]]:
+    for file in sorted(folder.glob("*.rules.yml")):
+        for group in yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]:
+            yield from group["rules"]
+
+
+def _longest(expression: object) -> float:
+    return max((seconds(each) for each in _RANGE.findall(str(expression))), default=0.0)

@@ -1,0 +1,152 @@
+"""Running drills: causes that do not disturb each other together, each watched to its end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+from stack.errors import OpsError
+from stack.ops.commands import Progress
+from stack.ops.components import Plan
+from stack.ops.drill.causes import CAUSES, Cause
+from stack.ops.drill.levers import Levers
+from stack.ops.drill.observer import Observer, Seen
+from stack.ops.drill.patience import Patience, patience
+from stack.ops.drill.timeline import STEPS, WATCHDOG, TimeLine
+
+# Questions per second while a cause shows only under load.
+_RATE = 5.0
+# What is left of an earlier drill has to be over before the next.
+_QUIET_WITHIN = 60.0
+
+
+def names() -> list[str]:
+    """List the alerts that can be drilled."""
+    return sorted(alert.name for cause in CAUSES for alert in cause.alerts)
+
+
+def choose(wanted: Collection[str]) -> list[Cause]:
+    """Return the causes of the alerts wanted, each with only these.
+
+    Raises:
+        OpsError: there is no such alert; the message names those that there are.
+    """
+    for name in wanted:
+        if name not in names():
+            raise OpsError(f"ALERT={name!r} is no alert; there are ALL, {', '.join(names())}")
+    kept = (
+        replace(cause, alerts=tuple(a for a in cause.alerts if a.name in wanted))
+        for cause in CAUSES
+    )
+    return [cause for cause in kept if cause.alerts]
+
+
+def waves(causes: Iterable[Cause]) -> list[list[Cause]]:
+    """Put each cause into the first wave in which it disturbs no other."""
+    found: list[list[Cause]] = []
+    for cause in causes:
+        free = (w for w in found if not any(cause.claims & other.claims for other in w))
+        wave = next(free, None)
+        if wave is None:
+            found.append([cause])
+        else:
+            wave.append(cause)
+    return found
+
+
+def drill(plan: Plan, wanted: Collection[str], progress: Progress) -> list[TimeLine]:
+    """Make alerts fire, wait until each has come and gone, and return what was seen of them.
+
+    Args:
+        plan: what runs.
+        wanted: the alerts' names.
+        progress: told each step as it is seen.
+
+    Returns:
+        A time line an alert, in the order in which the faults began; see `TimeLine.missing`.
+
+    Raises:
+        OpsError: there is no such alert, it fires already, or its fault cannot be caused.
+    """
+    chosen, bounds = choose(wanted), patience(plan)
+    with Observer(plan) as observer:
+        return [
+            line
+            for wave in waves(chosen)
+            for line in _Wave(Levers(plan), observer, bounds, progress).run(wave)
+        ]
+
+
+@dataclass(slots=True)
+class _Wave:
+    """Causes that go on at the same time."""
+
+    levers: Levers
+    observer: Observer
+    bounds: dict[str, Patience]
+    progress: Progress
+
+    def run(self, causes: Sequence[Cause]) -> list[TimeLine]:
+        with ExitStack() as during, ThreadPoolExecutor(len(causes)) as pool:
+            if any(cause.needs_load for cause in causes):
+                during.enter_context(self.levers.load(_RATE))
+            going = [pool.submit(self._run, cause) for cause in causes]
+            try:
+                return [line for each in going for line in each.result()]
+            except BaseException:
+                # The faults are ended by their threads, which wait for nothing more.
+                self.observer.stop()
+                raise
+
+    def _run(self, cause: Cause) -> list[TimeLine]:
+        self._wait_until_quiet(cause)
+        self.progress(f"{cause.what} …")
+        began = time.time()
+        lines = [TimeLine(alert, cause.what, began) for alert in cause.alerts]
+        look = self._looker(lines)
+        bounds = [self.bounds[line.alert.name] for line in lines]
+        with cause.on(self.levers):
+            self.observer.until(
+                lambda seen: look(seen) and all(line.far_enough for line in lines),
+                max(each.to_delivery for each in bounds),
+            )
+        for line in lines:
+            line.ended = time.time()
+        self.observer.until(
+            lambda seen: look(seen) and all(line.complete for line in lines),
+            max(each.to_resolution for each in bounds),
+        )
+        return lines
+
+    def _wait_until_quiet(self, cause: Cause) -> None:
+        """Make sure that what fires afterwards fires for the fault."""
+
+        def quiet(seen: Seen) -> bool:
+            return not any(
+                seen.active(alert) or any(each["status"] == "firing" for each in seen.stored(alert))
+                for alert in cause.alerts
+                if alert.name != WATCHDOG
+            )
+
+        if not self.observer.until(quiet, _QUIET_WITHIN):
+            fires = ", ".join(alert.name for alert in cause.alerts)
+            raise OpsError(f"{fires}: fires already; wait until it is resolved, then drill it")
+
+    def _looker(self, lines: Sequence[TimeLine]) -> Callable[[Seen], bool]:
+        """Return what takes note of what is seen, tells of each new step, and is true."""
+        told: set[tuple[str, str]] = set()
+
+        def look(seen: Seen) -> bool:
+            for line in lines:
+                line.take_note(seen)
+                for step in STEPS:
+                    after, key = line.after_fault(step), (line.alert.name, step)
+                    if step != "ended" and after is not None and key not in told:
+                        told.add(key)
+                        self.progress(f"{after:6.1f} s  {line.alert.name} {step}")
+            return True
+
+        return look
