@@ -18,7 +18,7 @@ from services.inbox.listing import listing
 from services.inbox.outage import Outage
 from services.inbox.payload import utc
 from services.inbox.query import Query
-from services.inbox.runbooks import Runbooks
+from services.inbox.runbooks import INDEX, Runbooks
 from services.inbox.store import WATCHDOG, Store
 from services.inbox.times import ago, exact
 from services.inbox.view import SEVERITIES, card, short_id
@@ -62,6 +62,7 @@ class Pages:
         app.add_template_global(lambda: exact(utc(time.time())), "now")
         app.add_url_rule("/", view_func=self.index)
         app.add_url_rule("/alerts/<fingerprint>", view_func=self.history)
+        app.add_url_rule("/runbooks/", view_func=self.runbook)
         app.add_url_rule("/runbooks/<name>", view_func=self.runbook)
 
     def index(self) -> Response:
@@ -109,12 +110,12 @@ class Pages:
             firing_total=self._store.count(Query(status="firing", but=WATCHDOG)),
         )
 
-    def runbook(self, name: str) -> str:
-        """Show a runbook."""
+    def runbook(self, name: str = INDEX) -> str:
+        """Show a runbook, or the list of them."""
         found = self._runbooks.get(name)
         if found is None:
             abort(404, f"there is no runbook {name[:100]!r}; there are {self._runbooks.names()}")
-        return render_template("runbook.html", runbook=found)
+        return render_template("runbook.html", runbook=found, of_one=name != INDEX)
 
 
 def _address(**changes: object) -> str:

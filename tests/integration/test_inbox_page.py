@@ -273,6 +273,7 @@ def test_an_inbox_that_is_away_is_said_to_be(inbox: Inbox, look: Look) -> None:
     assert "has not answered since 20" in away.text_content()
     assert away.get_attribute("role") == "alert"
     assert page.locator(".alert").count() == 5
+    assert not page.get_by_text("Alerts arrive.").is_visible()
     assert problems(page) == []
     inbox.start()
     inbox.send(new())

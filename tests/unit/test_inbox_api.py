@@ -255,6 +255,10 @@ def test_runbooks_are_pages(inbox: FlaskClient) -> None:
     page = inbox.get("/runbooks/CircuitBreakerOpen")
     assert page.status_code == 200
     assert "<h2>Meaning</h2>" in page.text
+    assert 'href="TargetDown"' in page.text
+    assert ".md" not in page.text
+    index = inbox.get("/runbooks/").text
+    assert 'href="CircuitBreakerOpen"' in index
     for name in ("Nope", "..%2f..%2fREADME", "README.md", "a" * 200):
         assert inbox.get(f"/runbooks/{name}").status_code == 404
 

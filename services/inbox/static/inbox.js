@@ -81,7 +81,7 @@ function announce(fresh, more) {
 }
 
 function here() {
-  byId("asof").textContent = `as of ${words(heard)}`;
+  byId("asof").textContent = `as of ${words(heard).slice(11)}`;
   if (byId("away").hidden) return;
   byId("away").hidden = true;
   byId("news").textContent = "The inbox answers again.";
