@@ -3,70 +3,54 @@
 from __future__ import annotations
 
 import json
-import sys
-from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from stack.errors import OpsError
 from stack.ops import report, run_folder
+from stack.ops.console import command, out
 from stack.ops.slo import explain, files
 from stack.ops.slo.rules import percent
 from stack.ops.slo.spec import FOLDER, Slo, load
 
-_out = Console(highlight=False)
-_err = Console(stderr=True, highlight=False)
 
-
-class _Group(click.Group):
-    """Turns our errors into one line each on standard error, and exit status 1."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except OpsError as error:
-            for line in str(error).splitlines():
-                _err.print(f"[bold red]stack:[/] {report.plain(line)}", soft_wrap=True)
-            sys.exit(1)
-
-
-@click.group(cls=_Group)
+@click.group()
 def slo() -> None:
     """Objectives in prometheus/slo, and the rules that are made of them."""
 
 
 @slo.command("generate")
 @click.option("--check", is_flag=True, help="Write nothing; exit status 1 if the rules differ.")
+@command
 def generate(check: bool) -> None:
     """Write prometheus/rules/slo-*.rules.yml anew."""
     root = run_folder.checkout()
     if not check:
         for path in files.write(root):
-            _out.print(f"wrote {path}")
+            out.print(f"wrote {path}")
     elif differences := files.drift(root):
         raise OpsError(
             "\n".join([*differences, "the rules are not those of the specs: `make slo`"])
         )
     else:
-        _out.print(f"the rules are those of {FOLDER}")
+        out.print(f"the rules are those of {FOLDER}")
 
 
 @slo.command("list")
+@command
 def show_all() -> None:
     """Show every objective."""
-    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for title in ("slo", "service", "objective", ""):
-        grid.add_column(title)
+    grid = explain.table("slo", "service", "objective")
     for service, each in _all():
-        grid.add_row(each.name, service, percent(each.objective), report.plain(each.description))
-    _out.print(grid)
+        objective = f"{percent(each.objective)} {report.plain(each.description)}"
+        grid.add_row(each.name, service, objective)
+    out.print(grid)
 
 
 @slo.command("explain")
 @click.argument("name", metavar="SLO")
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@command
 def explain_one(name: str, as_json: bool) -> None:
     """Show the budget of an SLO, and when its alerts fire and resolve."""
     known = {each.name: (service, each) for service, each in _all()}
@@ -77,7 +61,7 @@ def explain_one(name: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(numbers))
     else:
-        _out.print(explain.show(numbers))
+        out.print(explain.show(numbers))
 
 
 def _all() -> list[tuple[str, Slo]]:

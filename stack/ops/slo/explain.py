@@ -17,10 +17,11 @@ ERRORS = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
 
 
 def numbers(slo: Slo, service: str) -> dict[str, Any]:
-    """Return what `stack slo explain --json` prints; times in seconds, the rest as ratios.
+    """Return what `stack slo explain --json` prints.
 
-    `budget_minutes` is how long all events may be bad in each window. Times to detect and to
-    reset hold for even traffic; None where the alert does not fire at that error ratio.
+    `budget_minutes` is how long all events may be bad in each window. `seconds_to_detect` holds
+    the time by error ratio, for even traffic; None where the alert does not fire.
+    `seconds_to_reset` is counted from the end of an outage in which all were bad.
     """
     return {
         **slo.model_dump(include={"name", "description", "objective", "window", "min_rate"}),
@@ -41,9 +42,7 @@ def numbers(slo: Slo, service: str) -> dict[str, Any]:
                 "seconds_to_detect": {
                     f"{errors:g}": policy.time_to_detect(slo.budget, errors) for errors in ERRORS
                 },
-                "seconds_to_reset": {
-                    f"{errors:g}": policy.time_to_reset(slo.budget, errors) for errors in ERRORS
-                },
+                "seconds_to_reset": policy.time_to_reset(slo.budget),
             }
             for policy, severity in slo.policies
         ],
@@ -53,7 +52,7 @@ def numbers(slo: Slo, service: str) -> dict[str, Any]:
 def show(found: dict[str, Any]) -> RenderableType:
     """Show these numbers to a person."""
     alerts = found["alerts"]
-    fires = _table("alert", "severity", "windows", "burn rate", "errors above", "budget used")
+    fires = table("alert", "severity", "windows", "burn rate", "above", "budget", "reset")
     for each in alerts:
         fires.add_row(
             each["alert"],
@@ -62,30 +61,28 @@ def show(found: dict[str, Any]) -> RenderableType:
             f"{each['burn_rate']:g} ×",
             percent(each["error_ratio_above"]),
             percent(each["budget_consumed"]),
+            _short(each["seconds_to_reset"]),
         )
-    budget = _table("", *found["budget_minutes"])
+    budget = table("", *found["budget_minutes"])
     budget.add_row(
         "may be all bad for", *(_short(60 * m) for m in found["budget_minutes"].values())
     )
-    ratios = [percent(errors) for errors in ERRORS]
-    times = []
-    for title, key in (("fires after", "detect"), ("resolves within", "reset")):
-        table = _table(title, *ratios)
-        for each in alerts:
-            table.add_row(each["alert"], *map(_short, each[f"seconds_to_{key}"].values()))
-        times.append(table)
+    detect = table("fires after", *map(percent, ERRORS))
+    for each in alerts:
+        detect.add_row(each["alert"], *map(_short, each["seconds_to_detect"].values()))
     objective = f"{percent(found['objective'])} {found['description']}, over {found['window']}"
     return Group(
         f"[bold]{found['name']}[/] of {found['service']}: {escape(objective)}",
         f"Nothing fires below {found['min_rate']:g} events/s on the mean of the long window.\n",
-        *(part for table in (budget, fires, *times) for part in (table, "")),
+        *(part for grid in (budget, fires, detect) for part in (grid, "")),
     )
 
 
-def _table(*titles: str) -> Table:
+def table(*titles: str) -> Table:
+    """Return an empty table; only its last column may be cut."""
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for title in titles:
-        grid.add_column(title, no_wrap=True)
+        grid.add_column(title, no_wrap=title != titles[-1])
     return grid
 
 

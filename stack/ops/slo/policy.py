@@ -53,11 +53,9 @@ class Policy:
             return None
         return self.threshold(budget) / errors * seconds(self.long)
 
-    def time_to_reset(self, budget: float, errors: float) -> float | None:
-        """Return the seconds until it resolves after errors that filled the short window."""
-        if errors <= self.threshold(budget):
-            return None
-        return (1 - self.threshold(budget) / errors) * seconds(self.short)
+    def time_to_reset(self, budget: float) -> float:
+        """Return the seconds from the end of a total outage until it resolves."""
+        return (1 - self.threshold(budget)) * seconds(self.short)
 
 
 POLICIES = {

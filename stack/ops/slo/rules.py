@@ -22,7 +22,6 @@ MONTH_INTERVAL = "2m"
 
 # Stands for a space at which no line ends.
 _UNBROKEN = "\N{NO-BREAK SPACE}"
-_DECIMAL = 'printf "%.1f"'
 
 Rule = dict[str, Any]
 
@@ -51,7 +50,7 @@ def _groups(slo: Slo, service: str) -> list[Rule]:
     # An alert stands beside the records of its long window.
     for policy, severity in slo.policies:
         (hours if policy.long in RAW else days).append(_burn(slo, policy, severity))
-    hours.append(_missing(slo))
+    hours.append(_missing(slo, service))
     labels = {"service": service, "slo": slo.name}
     for rule in (*hours, *days, *month):
         rule["labels"] = labels | rule.get("labels", {})
@@ -100,32 +99,34 @@ def _burn(slo: Slo, policy: Policy, severity: str) -> Rule:
     short = _series(slo, f"sli_error:ratio_rate{policy.short}")
     guard = f"{_series(slo, f'sli_total:rate{policy.long}')} > {slo.min_rate:g}"
     burn = f"{long} / {slo.budget:g}"
-    lasts = f"{seconds(WINDOW):.0f} * {_series(slo, 'error_budget_remaining:ratio')} / ({burn}) > 0"
+    left = f"{seconds(WINDOW):.0f} * {_series(slo, 'error_budget_remaining:ratio')}"
+    lasts = f"round({left} / ({burn}), 60) > 0"
     return _alert(
         policy.alert,
         f"{long} > {limit}\nand {short} > {limit}\nand {guard}",
         severity,
         summary=(
             "{{ $labels.slo }}: {{ $value | humanizePercentage }} bad over the last "
-            f"{policy.long}, at most {percent(slo.budget)} may be"
+            f"{policy.long}, {percent(slo.budget)} is allowed"
         ),
         description=(
-            f"{percent(slo.objective)} {slo.description}: that is the objective. Over the last "
-            f"{policy.long} {{{{ $value | humanizePercentage }}}} were not: the error budget of "
-            f"{WINDOW} burns {_asked(burn, _DECIMAL)}{{{{ end }}}} times as fast as it may. "
-            f"At this rate {_asked(lasts, 'humanizeDuration')} are left of it"
-            "{{ else }}there is nothing left of it{{ end }}."
+            f"Objective: {percent(slo.objective)} {slo.description}. Over the last {policy.long} "
+            "{{ $value | humanizePercentage }} were not, which burns the error budget of "
+            f"{WINDOW} at {_shown(burn, 'printf `%.1f`')}"
+            "{{ end }} times the rate that it bears: "
+            f"{_shown(lasts, 'humanizeDuration', 'at this rate the rest of it is gone in ')}"
+            "{{ else }}nothing is left of it{{ end }}."
         ),
     )
 
 
-def _asked(expression: str, show: str) -> str:
-    """Begin a template's block that shows what Prometheus answers; none if it is nothing."""
+def _shown(expression: str, form: str, before: str = "") -> str:
+    """Begin a block of a template that shows what Prometheus answers, if it answers anything."""
     query = expression.replace('"', "'")
-    return f'{{{{ with query "{query}" }}}}{{{{ . | first | value | {show} }}}}'
+    return f'{{{{ with query "{query}" }}}}{before}{{{{ . | first | value | {form} }}}}'
 
 
-def _missing(slo: Slo) -> Rule:
+def _missing(slo: Slo, service: str) -> Rule:
     return _alert(
         "SliMissing",
         f"absent({_series(slo, 'sli_total:rate5m')})",
@@ -133,10 +134,10 @@ def _missing(slo: Slo) -> Rule:
         wait={"for": "10m"},
         summary="{{ $labels.slo }} is not measured: its series are missing",
         description=(
-            f"{percent(slo.objective)} {slo.description}: that is the objective. For 10 minutes "
-            "there has been no series of these events: {{ $labels.service }} is not scraped, has "
-            "been asked nothing since it started, or counts under another name or label. No alert "
-            "for this error budget can fire."
+            f"Objective: {percent(slo.objective)} {slo.description}. For 10 minutes there has "
+            f"been no series of these events: {service} is not scraped, has been asked "
+            "nothing since it started, or counts under another name or label. No alert for this "
+            "error budget can fire."
         ),
     )
 
