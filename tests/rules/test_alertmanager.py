@@ -124,6 +124,14 @@ def test_pages_go_out_at_once_and_everywhere_as_often() -> None:
     assert {(route["group_wait"], route["repeat_interval"]) for route in pages} == {("5s", "4h")}
 
 
+def test_the_inbox_is_told_of_ends_and_may_not_hang() -> None:
+    """Whatever goes to it: an alert's end is sent, and a request without answer is given up."""
+    receivers = yaml.safe_load(edited())["receivers"]
+    webhooks = [each for receiver in receivers for each in receiver["webhook_configs"]]
+    assert len(webhooks) == 2
+    assert all(each["send_resolved"] is True and each["timeout"] == "5s" for each in webhooks)
+
+
 def secrets_in(value: Any, key: str = "") -> Iterator[str]:
     """Yield the keys that hold a secret themselves, not the name of its file."""
     if isinstance(value, dict):

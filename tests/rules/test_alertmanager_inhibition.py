@@ -89,6 +89,10 @@ SENT: dict[str, tuple[Labels, Labels]] = {
         {"alertname": "TargetDown", **HERE},
         {"alertname": "TargetFlapping", **HERE},
     ),
+    "page, TargetDown": (
+        {"alertname": "HighErrorRatio", **HERE},
+        {"alertname": "TargetDown", **TARGET},
+    ),
     "page, page": (
         {"alertname": "HighErrorRatio", **HERE},
         {"alertname": "AlertmanagerNotificationsFailing", **HERE},
