@@ -104,7 +104,7 @@ def test_the_list_is_readable(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1440])
+@pytest.mark.parametrize("width", [360, 800, 1440])
 @pytest.mark.parametrize(
     "address",
     ["{history}", "/runbooks/Watchdog", "/alerts/beef", "/?text=nowhere", "/?status=resolved"],
