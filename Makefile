@@ -13,14 +13,17 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 ##@ Run
-up: $(VENV)/.ops ## Start the whole stack and print where everything is (MODE=compose or local)
-	@$(STACK) up $(if $(MODE),--mode $(MODE))
+up: $(VENV)/.ops ## Start the whole stack and print where everything is (MODE=compose or local; SPEED=20 for drills)
+	@$(STACK) up $(if $(MODE),--mode $(MODE)) $(if $(SPEED),--speed $(SPEED))
 
 down: $(VENV)/.ops ## Stop the stack; what it has stored is kept
 	@$(STACK) down
 
 load: $(VENV)/.ops ## Send questions: RATE= per second, DURATION= seconds
 	@$(STACK) load $(if $(RATE),--rate $(RATE)) $(if $(DURATION),--duration $(DURATION))
+
+fire-drill: $(VENV)/.ops ## Make an alert fire, and follow it to the inbox: ALERT=TargetDown, or ALL
+	@$(STACK) fire-drill $(ALERT)
 
 ##@ Look
 status: $(VENV)/.ops ## Show what runs, its health, memory and address
@@ -70,7 +73,7 @@ clean: ## Stop the stack; delete its data, .run/ and .venv
 help: ## Print this list
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+		/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The environment holds either what running needs, or that and what testing needs.
 $(VENV)/.ops: requirements/ops.lock pyproject.toml
@@ -90,4 +93,4 @@ define install
 	touch $(VENV)/.$(1)
 endef
 
-.PHONY: up down load status logs slo images jaeger test bench lint format lock clean help
+.PHONY: up down load fire-drill status logs slo images jaeger test bench lint format lock clean help

@@ -19,12 +19,12 @@ from stack.ops.modes import running_plan
 
 ALL = "ALL"
 # Columns of the table, in characters.
-_NAMES = 32
+_NAMES = 35
 _TIMES = 10
 
 
 @click.command("fire-drill")
-@click.argument("alerts", nargs=-1, required=True, metavar="ALERT...")
+@click.argument("alerts", nargs=-1, metavar="ALERT...")
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 @click.pass_obj
 @command
@@ -32,8 +32,10 @@ def fire_drill(run_dir: Path | None, alerts: tuple[str, ...], as_json: bool) -> 
     """Make ALERT fire on the running stack, and follow it to the inbox and back.
 
     ALL drills every alert there is. At full speed that takes hours, since windows do; after
-    `stack up --speed 10` it takes some minutes.
+    `stack up --speed 20` it takes some minutes.
     """
+    if not alerts:
+        raise OpsError(f"ALERT= names what is to fire: {ALL}, {', '.join(names())}")
     plan = running_plan(plan_in(run_dir))
     if plan is None:
         raise OpsError("nothing runs to be drilled; `make up` starts it")

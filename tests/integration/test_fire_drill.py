@@ -1,0 +1,79 @@
+"""Every alert is made to fire by its fault, arrives in the inbox once, and is resolved."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from stack.ops.drill.run import names
+from tests.integration.conftest import Pipeline
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.timeout(600)
+
+STEPS = ("pending", "firing", "delivered", "resolved")
+# In containers, one of each way in which a fault is caused.
+IN_CONTAINERS = (
+    "AlertmanagerConfigReloadFailed",
+    "HighErrorRatio",
+    "PrometheusRuleFailing",
+    "TargetDown",
+    "Watchdog",
+)
+
+
+@pytest.fixture
+def fast(tmp_path: "Path") -> Iterator[Pipeline]:
+    """A stack whose waiting times are divided by 20."""
+    pipeline = Pipeline(tmp_path / "run")
+    up = pipeline.stack("up", "--speed", "20")
+    assert up.returncode == 0, up.stdout + up.stderr
+    yield pipeline
+    pipeline.stack("down")
+    pipeline.http.close()
+
+
+def drilled(pipeline: Pipeline, *alerts: str) -> dict[str, dict[str, Any]]:
+    """Run drills; return each alert's time line."""
+    ended = pipeline.stack("fire-drill", "--json", *alerts, timeout=580)
+    assert ended.stdout, ended.stderr
+    lines = {each["name"]: each for each in json.loads(ended.stdout)["drills"]}
+    assert {name: each["missing"] for name, each in lines.items() if each["missing"]} == {}
+    assert ended.returncode == 0, ended.stderr
+    for each in lines.values():
+        times = [each[step] for step in STEPS]
+        assert times == sorted(times), each
+        assert each["ended"] < each["resolved"]
+    return lines
+
+
+def test_every_alert_is_delivered_and_resolved(fast: Pipeline) -> None:
+    """All of them, each by its own fault, and each once in the inbox."""
+    lines = drilled(fast, "ALL")
+    assert sorted(lines) == names()
+    stored = Counter(
+        alert["labels"]["alertname"]
+        for alert in fast.get("INBOX_PORT", "/api/alerts", limit=1000)["alerts"]
+        if _is_the_drilled(lines[alert["labels"]["alertname"]], alert)
+    )
+    # The Watchdog fires on; what it missed is told by the inbox itself.
+    assert {name: count for name, count in stored.items() if name != "Watchdog"} == {
+        name: 1 for name in names() if name != "Watchdog"
+    }
+
+
+@pytest.mark.parametrize("pipeline", ["compose"], indirect=True)
+def test_faults_are_caused_in_containers_too(pipeline: Pipeline) -> None:
+    """Paused, ended, broken and lied to, and all of it undone."""
+    lines = drilled(pipeline, *IN_CONTAINERS)
+    assert sorted(lines) == list(IN_CONTAINERS)
+    assert pipeline.ask().status_code == 200
+    assert all(row["healthy"] for row in pipeline.status().values())
+
+
+def _is_the_drilled(line: dict[str, Any], alert: dict[str, Any]) -> bool:
+    return bool(line["labels"].items() <= alert["labels"].items())
