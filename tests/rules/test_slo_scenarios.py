@@ -491,7 +491,7 @@ def _test(
     return {
         "name": f"{fed.slo} {scenario.name}",
         "interval": "1m",
-        "input_series": _series(model),
+        "input_series": _series(model) + _others(fed, model, alert or FAST),
         "alert_rule_test": [
             {
                 "eval_time": f"{i * tick}m",
@@ -542,7 +542,7 @@ def _records_test(
     return {
         "name": name,
         "interval": "1m",
-        "input_series": _series(model),
+        "input_series": _series(model) + _others(slo, model, None),
         "alert_rule_test": [{"eval_time": f"{at}m", "alertname": MISSING, "exp_alerts": []}],
         "promql_expr_test": [
             {
@@ -570,6 +570,19 @@ def _series(model: Model) -> list[dict[str, str]]:
         if any(value is not None for value in values):
             found.append({"series": series, "values": _notation(values)})
     return found
+
+
+def _others(slo: Objective, model: Model, alert: Alert | None) -> list[dict[str, str]]:
+    """Another SLO, all of whose events are bad, and whose rules are not in this file."""
+    names = {f"slo:sli_{what}:rate{each}" for each in WINDOWS for what in ("total", "error")}
+    names.add("slo:sli_error:ratio_rate30d")
+    names |= {f"slo:sli_{what}:rate30d" for what in ("total", "error")}
+    if alert:
+        words = {minutes: name for name, minutes in WINDOWS.items()}
+        names = {f"slo:sli_error:ratio_rate{words[each]}" for each in (alert.short, alert.long)}
+        names |= {"slo:sli_total:rate5m", f"slo:sli_total:rate{alert.words}"}
+    labels = f'{{service="{slo.service}", slo="other"}}'
+    return [{"series": f"{n}{labels}", "values": f"1x{model.minutes}"} for n in sorted(names)]
 
 
 def _notation(values: Sequence[float | None]) -> str:

@@ -89,15 +89,17 @@ def _means(slo: Slo, window: str) -> list[Rule]:
 
 def _ratio(slo: Slo, window: str) -> Rule:
     """The ratio of bad events; none where there are no events, for then it is not known."""
-    error, total = (_series(slo, f"sli_{what}:rate{window}") for what in ("error", "total"))
-    return _record(f"slo:sli_error:ratio_rate{window}", f"{error}\n/ ({total} > 0)")
+    error = _series(slo, f"sli_error:rate{window}")
+    return _record(
+        f"slo:sli_error:ratio_rate{window}", f"{error}\n/ (slo:sli_total:rate{window} > 0)"
+    )
 
 
 def _burn(slo: Slo, policy: Policy, severity: str) -> Rule:
     limit = f"{policy.burn_rate:g} * {slo.budget:g}"
     long = _series(slo, f"sli_error:ratio_rate{policy.long}")
-    short = _series(slo, f"sli_error:ratio_rate{policy.short}")
-    guard = f"{_series(slo, f'sli_total:rate{policy.long}')} > {slo.min_rate:g}"
+    short = f"slo:sli_error:ratio_rate{policy.short}"
+    guard = f"slo:sli_total:rate{policy.long} > {slo.min_rate:g}"
     burn = f"{long} / {slo.budget:g}"
     left = f"{seconds(WINDOW):.0f} * {_series(slo, 'error_budget_remaining:ratio')}"
     lasts = f"round({left} / ({burn}), 60) > 0"
