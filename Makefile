@@ -93,4 +93,4 @@ define install
 	touch $(VENV)/.$(1)
 endef
 
-.PHONY: up down load fire-drill status logs slo images jaeger test bench lint format lock clean help
+.PHONY: up down load fire-drill status logs slo images runbooks jaeger test bench lint format lock clean help
