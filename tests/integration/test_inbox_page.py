@@ -130,6 +130,8 @@ def test_large_groups_are_cut_and_reached(inboxes: dict[int, Inbox], look: Look)
     assert page.locator(".alert").count() < 250
     page.get_by_role("link", name="All 250 alerts of this group").click()
     assert page.locator(".alert").count() == 50
+    assert page.get_by_role("link", name="of this group").count() == 0
+    assert problems(page) == []
     page.get_by_role("link", name="Next").click()
     assert page.get_by_text("Page 2 of 5").is_visible()
 

@@ -121,11 +121,13 @@ def test_a_database_that_cannot_grow_is_kept_and_shown(
     assert ready.status_code == 503
     assert "is full: make room on it" in ready.get_json()["checks"]["storing"]
     assert errors("full") == before + 2
+    assert "Alerts are not stored." in inbox.get("/").text
     goes_on(start(tmp_path), acknowledged)
 
     pages(1000)
     assert inbox.post("/api/v2/alerts", json=body).status_code == 200
     assert inbox.get("/readyz").status_code == 200
+    assert "Alerts are not stored." not in inbox.get("/").text
     goes_on(inbox, acknowledged | {body["alerts"][0]["labels"]["alertname"]})
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     (line,) = [line for line in lines if line["event_type"] == "database_failed"]
