@@ -127,7 +127,7 @@ def parse(text: str, source: str, names: dict[str, str]) -> tuple[Spec | None, l
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         content = None if node is None else loader.construct_document(node)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{source}:{mark.line + 1}" if mark else source
         why = getattr(error, "problem", None) or str(error).partition("\n")[0]
@@ -193,12 +193,12 @@ def _contradictions(spec: Spec) -> Iterator[Mistake]:
 def _complaint(error: ErrorDetails) -> str:
     """Turn pydantic's words into value and mend; they follow the field's name."""
     names = [each for each in error["loc"] if isinstance(each, str)]
-    allowed = _ALLOWED[names[-1] if names else ""]
-    if error["type"] == "missing":
-        return f" is missing: must be {allowed}"
     if error["type"] in {"extra_forbidden", "invalid_key"}:
         model = Sli if "sli" in names[:-1] else Slo if "slos" in names[:-1] else Spec
         return f" is no field: must be one of {', '.join(model.model_fields)}"
+    allowed = _ALLOWED[names[-1] if names else ""]
+    if error["type"] == "missing":
+        return f" is missing: must be {allowed}"
     value = repr(error["input"])
     shown = value if len(value) <= _MAX_SHOWN else f"{value[:_MAX_SHOWN]}…"
     return f"={shown}: must be {allowed}"
