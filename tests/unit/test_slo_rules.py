@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stack.errors import OpsError
@@ -187,6 +187,7 @@ def test_alerts_are_those_that_are_chosen() -> None:
     }
 
 
+@settings(deadline=None, max_examples=40)
 @given(
     # Up to six digits, as a person writes an objective.
     st.integers(935_000, 999_999).map(lambda n: n / 1_000_000),

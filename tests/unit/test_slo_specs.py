@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stack.errors import OpsError
@@ -32,7 +32,8 @@ def mistakes(text: str) -> list[str]:
 
 def test_a_short_spec_is_completed_by_defaults() -> None:
     """All four alerts, two of them pages; 30 days; a guard."""
-    spec, wrong = parse(GOOD, "orders.yaml", names := {})
+    names: dict[str, str] = {}
+    spec, wrong = parse(GOOD, "orders.yaml", names)
     assert not wrong
     assert spec is not None
     (slo,) = spec.slos
@@ -235,6 +236,7 @@ def test_the_objectives_are_those_that_were_decided() -> None:
     }
 
 
+@settings(deadline=None)
 @given(st.integers(1, 99_999))
 def test_a_budget_is_what_the_objective_leaves(parts: int) -> None:
     """Exactly: 1 - 0.995 is 0.005, not 0.0050000000000000044."""
@@ -243,6 +245,7 @@ def test_a_budget_is_what_the_objective_leaves(parts: int) -> None:
     assert spec is None or spec.slos[0].budget == (100_000 - parts) / 100_000
 
 
+@settings(deadline=None)
 @given(st.text() | st.binary().map(lambda raw: raw.decode("latin-1")))
 def test_no_text_breaks_the_reading(text: str) -> None:
     """There is a spec or a line that says why not."""

@@ -39,8 +39,8 @@ class Sli(_Part):
     """Which events there are, and which of them are bad, or good."""
 
     total: Expression = Field(description=_EXPRESSION)
-    bad: Expression | None = Field(None, description=_EXPRESSION)
-    good: Expression | None = Field(None, description=_EXPRESSION)
+    bad: Expression | None = Field(default=None, description=_EXPRESSION)
+    good: Expression | None = Field(default=None, description=_EXPRESSION)
 
 
 class Slo(_Part):
@@ -51,11 +51,11 @@ class Slo(_Part):
         description="one line without braces that goes on after the percentage: of the …"
     )
     objective: float = Field(gt=0, lt=1, description="above 0 and below 1")
-    window: Literal["30d"] = Field("30d", description=WINDOW)
+    window: Literal["30d"] = Field(default="30d", description=WINDOW)
     sli: Sli = Field(description="a mapping with total, and bad or good")
-    min_rate: float = Field(0.05, gt=0, description="events per second, above 0")
-    page: list[PolicyName] = Field(["fast", "medium"], description=_POLICIES)
-    ticket: list[PolicyName] = Field(["slow", "steady"], description=_POLICIES)
+    min_rate: float = Field(default=0.05, gt=0, description="events per second, above 0")
+    page: list[PolicyName] = Field(default=["fast", "medium"], description=_POLICIES)
+    ticket: list[PolicyName] = Field(default=["slow", "steady"], description=_POLICIES)
 
     @property
     def budget(self) -> float:
