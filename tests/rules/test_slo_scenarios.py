@@ -472,7 +472,7 @@ def written(file: File) -> Iterator[tuple[str, str]]:
             for fed in file.objectives:
                 found += [_test(file, fed, FAILING, tick, FAST), _test(file, fed, GONE, tick, None)]
         yield f"slo-{file.name}-{name}.test.yml", _yaml(file, tick, found)
-    measured = [each for fed in file.objectives for each in (numbers(file, fed), idle(file, fed))]
+    measured = [each for fed in file.objectives for each in numbers(file, fed)]
     yield f"slo-{file.name}-month.test.yml", _yaml(file, MONTH_TICK, measured)
 
 
@@ -503,37 +503,35 @@ def _test(
     }
 
 
-def numbers(file: File, fed: Objective) -> dict[str, Any]:
-    """Every record after a month in which no two windows hold the same."""
+def numbers(file: File, fed: Objective) -> Iterator[dict[str, Any]]:
+    """Every record: where no two windows hold the same, of good, of bad and of no events."""
     phases = [Phase(2 * DAY, 3 * fed.budget, 20.0), Phase(27 * DAY, 0.2 * fed.budget, 30.0)]
-    for index, minutes in enumerate((DAY, DAY, 960, 240, 200, 60, 45, 20, 15, 6)):
+    for index, minutes in enumerate((DAY, DAY, 960, 240, 120, 60, 45, 8, 4, 3)):
         phases.append(Phase(minutes, (index + 1) * 0.3 * fed.budget, 40.0 + 7 * index))
-    model = Model(file, fed, Scenario("", tuple(phases)), MONTH_TICK)
-    at = model.minutes // MONTH_TICK * MONTH_TICK
-    samples = [("slo:objective:ratio", 1 - fed.budget)]
-    for name, window in WINDOWS.items():
-        samples += _records(name, model.rates(fed, at, window))
-    samples += _records("30d", model.month(fed, at))
-    samples.append(("slo:error_budget_remaining:ratio", model.left(fed, at) or 0.0))
-    return _records_test(f"{fed.slo} is measured", model, fed, at, samples)
-
-
-def idle(file: File, fed: Objective) -> dict[str, Any]:
-    """Without events there is no ratio: it is not known."""
-    model = Model(file, fed, Scenario("", (Phase(960, 0, 0.0),), idle=True), MONTH_TICK)
-    samples = [("slo:objective:ratio", 1 - fed.budget)]
-    for name in (*WINDOWS, "30d"):
-        samples += [(f"slo:sli_total:rate{name}", 0.0), (f"slo:sli_error:rate{name}", 0.0)]
-    return _records_test(f"{fed.slo} has no ratio without events", model, fed, 960, samples)
+    for scenario in (
+        Scenario("is measured in every window", tuple(phases)),
+        Scenario("has a ratio of 0 before the first bad event", (Phase(960, 0),)),
+        Scenario("has a ratio of 1 before the first good event", (Phase(960, 1),)),
+        # It is not known.
+        Scenario("has no ratio without events", (Phase(960, 0, 0.0),), idle=True),
+    ):
+        model = Model(file, fed, scenario, MONTH_TICK)
+        at = model.minutes
+        assert at % MONTH_TICK == 0, scenario.name
+        samples = [("slo:objective:ratio", 1 - fed.budget)]
+        for window, minutes in WINDOWS.items():
+            samples += _records(window, model.rates(fed, at, minutes))
+        samples += _records("30d", model.month(fed, at))
+        left = model.left(fed, at)
+        samples += [] if left is None else [("slo:error_budget_remaining:ratio", left)]
+        yield _records_test(f"{fed.slo} {scenario.name}", model, fed, at, samples)
 
 
 def _records(window: str, rates: tuple[float, float] | None) -> list[tuple[str, float]]:
     assert rates is not None
-    return [
-        (f"slo:sli_total:rate{window}", rates[0]),
-        (f"slo:sli_error:rate{window}", rates[1]),
-        (f"slo:sli_error:ratio_rate{window}", rates[1] / rates[0]),
-    ]
+    total, bad = rates
+    found = [(f"slo:sli_total:rate{window}", total), (f"slo:sli_error:rate{window}", bad)]
+    return found + ([(f"slo:sli_error:ratio_rate{window}", bad / total)] if total > 0 else [])
 
 
 def _records_test(
@@ -543,7 +541,7 @@ def _records_test(
         "name": name,
         "interval": "1m",
         "input_series": _series(model) + _others(slo, model, None),
-        "alert_rule_test": [{"eval_time": f"{at}m", "alertname": MISSING, "exp_alerts": []}],
+        "alert_rule_test": [{"eval_time": "0m", "alertname": MISSING, "exp_alerts": []}],
         "promql_expr_test": [
             {
                 # Whole billionths, and the names as labels: a float's last digit may differ.
