@@ -198,7 +198,10 @@ def main() -> int:
     promtool = find_binaries(ROOT / ".run", print).promtool
     population = sample(all_mutants(asked.files), asked.every)
     paths = [file.path for file in rule_tests() if any(map(file.about, population))]
-    if subprocess.run([promtool, "test", "rules", *paths], stdout=subprocess.DEVNULL).returncode:
+    unchanged = subprocess.run(
+        [promtool, "test", "rules", *paths], capture_output=True, check=False
+    )
+    if unchanged.returncode:
         print("tests fail though no rule is changed: mend that first", file=sys.stderr)
         return 1
     verdicts = judge(promtool, population)
