@@ -32,7 +32,7 @@ _SEARCH = f"""
 SELECT path, section.title, section.heading, anchor, text, {_RANK}
 FROM words JOIN section ON section.id = words.rowid
 WHERE words MATCH ?
-ORDER BY name IN (SELECT value FROM json_each(?)) DESC, 6, section.id LIMIT ?
+ORDER BY ifnull(name IN (SELECT value FROM json_each(?)), 0) DESC, 6, section.id LIMIT ?
 """  # noqa: S608
 
 _tracer = trace.get_tracer("retrieval.index")

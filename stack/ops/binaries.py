@@ -23,7 +23,7 @@ from stack.ops import debian
 from stack.ops.commands import Progress
 
 # Lowest versions whose configuration files and flags ours use.
-NEEDED = {"prometheus": (3, 5), "alertmanager": (0, 27)}
+NEEDED = {"prometheus": (3, 5), "alertmanager": (0, 28)}
 TOOLS = {"prometheus": "promtool", "alertmanager": "amtool"}
 # Templates and pages, which upstream's builds have inside.
 _SHARE = "/usr/share/prometheus/"

@@ -1,14 +1,18 @@
 """Every alert is made to fire by its fault, arrives in the inbox once, and is resolved."""
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from stack.ops import run_folder
+from stack.ops.drill.levers import Levers
 from stack.ops.drill.run import names
-from tests.integration.conftest import Pipeline
+from tests.integration.conftest import Pipeline, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +29,9 @@ IN_CONTAINERS = (
     "Watchdog",
 )
 
+# What fires, once, while Alertmanager is away: for the llm, and for Jaeger.
+AWAY = {"CircuitBreakerOpen", "TargetDown"}
+
 
 @pytest.fixture
 def fast(tmp_path: "Path") -> Iterator[Pipeline]:
@@ -35,6 +42,15 @@ def fast(tmp_path: "Path") -> Iterator[Pipeline]:
     yield pipeline
     pipeline.stack("down")
     pipeline.http.close()
+
+
+@pytest.fixture
+def levers(pipeline: Pipeline) -> Iterator[Levers]:
+    """What a drill of the shared stack pulls at."""
+    plan = run_folder.load(pipeline.run_dir)
+    assert plan is not None
+    with closing(Levers(plan)) as levers:
+        yield levers
 
 
 def drilled(pipeline: Pipeline, *alerts: str) -> dict[str, dict[str, Any]]:
@@ -73,6 +89,54 @@ def test_faults_are_caused_in_containers_too(pipeline: Pipeline) -> None:
     assert sorted(lines) == list(IN_CONTAINERS)
     assert pipeline.ask().status_code == 200
     assert all(row["healthy"] for row in pipeline.status().values())
+
+
+def test_what_fires_while_alertmanager_is_away_arrives_afterwards_once(
+    pipeline: Pipeline, levers: Levers
+) -> None:
+    """Five minutes of real time without it: nothing is lost, and nothing comes twice."""
+    plan, since = levers.plan, datetime.now(UTC)
+    until(lambda: _watchdog(pipeline) == "ok", "the path of alerts works", deadline=60)
+    with levers.fault("llm", kind="error", status=503, path="/v1"), levers.halted("jaeger"):
+        with levers.ended("alertmanager"):
+            until(lambda: _firing(pipeline) >= AWAY, f"{AWAY} fire", deadline=plan.watchdog_timeout)
+            assert _arrived(pipeline, since) == {}
+            until(
+                lambda: _watchdog(pipeline) == "silent",
+                "the inbox misses the Watchdog",
+                deadline=2 * plan.watchdog_timeout,
+            )
+        until(
+            lambda: {name for name, _ in _arrived(pipeline, since)} == AWAY,
+            "all have arrived",
+            deadline=60,
+        )
+        until(lambda: _watchdog(pipeline) == "ok", "the path of alerts works again", deadline=60)
+        assert set(_arrived(pipeline, since).values()) == {("firing",)}, "each once"
+    until(
+        lambda: set(_arrived(pipeline, since).values()) == {("resolved",)},
+        "each is resolved",
+        deadline=180,
+    )
+
+
+def _watchdog(pipeline: Pipeline) -> str:
+    return str(pipeline.get("INBOX_PORT", "/api/alerts")["watchdog"]["state"])
+
+
+def _firing(pipeline: Pipeline) -> set[str]:
+    firing = pipeline.query('ALERTS{alertstate="firing"}')
+    return {each["metric"]["alertname"] for each in firing}
+
+
+def _arrived(pipeline: Pipeline, since: datetime) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Return, by name and fingerprint, the status of each entry of AWAY that began since then."""
+    found: dict[tuple[str, str], tuple[str, ...]] = defaultdict(tuple)
+    for alert in pipeline.get("INBOX_PORT", "/api/alerts", limit=1000)["alerts"]:
+        name = alert["labels"]["alertname"]
+        if name in AWAY and datetime.fromisoformat(alert["starts_at"]) > since:
+            found[name, alert["fingerprint"]] += (alert["status"],)
+    return found
 
 
 def _is_the_drilled(line: dict[str, Any], alert: dict[str, Any]) -> bool:

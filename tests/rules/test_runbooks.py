@@ -162,7 +162,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Index:
     return build(tmp_path_factory.mktemp("index") / "index.db", read_documents(ROOT))
 
 
-# A single word names no document: retrieval cannot tell it from any other.
+# A single word names no document: retrieval cannot tell it from any other, and finds others too.
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "Watchdog"])
 def test_who_asks_what_to_do_is_answered_with_steps(documents: Index, name: str) -> None:
     """By the gateway, in words of the runbook: the first question of `make up` is such a one."""
@@ -174,6 +174,12 @@ def test_who_asks_what_to_do_is_answered_with_steps(documents: Index, name: str)
     steps = re.findall(r"^(\d)\. .{20,}", answer, re.MULTILINE)
     assert len(steps) >= 3
     assert steps == [str(number) for number in range(1, len(steps) + 1)]
+
+
+def test_a_page_with_a_name_of_one_word_is_found_first(documents: Index) -> None:
+    """That it has no name of several words puts it behind no other."""
+    first, *_ = documents.search("What do I do when Watchdog fires?", PASSAGES)
+    assert first.section.path == f"{RUNBOOKS}/Watchdog.md"
 
 
 def test_the_first_question_is_about_an_alert() -> None:

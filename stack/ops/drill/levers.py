@@ -34,7 +34,7 @@ _LONGEST_FAULT = 3600.0
 
 
 class Levers:
-    """The levers of one running stack. Thread-safe.
+    """The levers of one running stack; to be closed. Thread-safe.
 
     Args:
         plan: what runs.
@@ -43,6 +43,10 @@ class Levers:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.http = httpx.Client(timeout=10.0)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.http.close()
 
     @contextmanager
     def halted(self, component: str) -> Iterator[None]:

@@ -64,6 +64,7 @@ class Observer:
         try:
             self._seen = self._look()
         except (httpx.HTTPError, KeyError, ValueError) as error:
+            self._http.close()
             raise OpsError(f"the stack does not answer ({error}); see `make status`") from error
 
     def __enter__(self) -> Self:
@@ -78,6 +79,7 @@ class Observer:
     ) -> None:
         self.stop()
         self._thread.join()
+        self._http.close()
 
     def stop(self) -> None:
         """Make an end of all waiting."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 
 from stack.errors import OpsError
@@ -72,12 +72,9 @@ def drill(plan: Plan, wanted: Collection[str], progress: Progress) -> list[TimeL
         OpsError: there is no such alert, it fires already, or its fault cannot be caused.
     """
     chosen, bounds = choose(wanted), patience(plan)
-    with Observer(plan) as observer:
-        return [
-            line
-            for wave in waves(chosen)
-            for line in _Wave(Levers(plan), observer, bounds, progress).run(wave)
-        ]
+    with closing(Levers(plan)) as levers, Observer(plan) as observer:
+        running = _Wave(levers, observer, bounds, progress)
+        return [line for wave in waves(chosen) for line in running.run(wave)]
 
 
 @dataclass(slots=True)
