@@ -11,6 +11,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,9 +21,11 @@ import psutil
 import pytest
 
 from stack.errors import OpsError
+from stack.ops import run_folder
 from stack.ops.components import Plan
 from stack.ops.docker.compose import Compose
 from stack.ops.docker.engine import Engine
+from stack.ops.drill.levers import Levers
 from stack.ops.ports import DEFAULTS
 from tests.required import skip_containers
 
@@ -287,6 +290,15 @@ def pipeline(
     assert down.returncode == 0, down.stdout + down.stderr
     if request.param == "compose":
         assert labelled(compose_here().engine, running.project) == []
+
+
+@pytest.fixture
+def levers(pipeline: Pipeline) -> Iterator[Levers]:
+    """What a drill of the shared stack pulls at."""
+    plan = run_folder.load(pipeline.run_dir)
+    assert plan is not None
+    with closing(Levers(plan)) as levers:
+        yield levers
 
 
 def compose_here() -> Compose:

@@ -3,13 +3,11 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from stack.ops import run_folder
 from stack.ops.drill.levers import Levers
 from stack.ops.drill.run import names
 from tests.integration.conftest import Pipeline, until
@@ -42,15 +40,6 @@ def fast(tmp_path: "Path") -> Iterator[Pipeline]:
     yield pipeline
     pipeline.stack("down")
     pipeline.http.close()
-
-
-@pytest.fixture
-def levers(pipeline: Pipeline) -> Iterator[Levers]:
-    """What a drill of the shared stack pulls at."""
-    plan = run_folder.load(pipeline.run_dir)
-    assert plan is not None
-    with closing(Levers(plan)) as levers:
-        yield levers
 
 
 def drilled(pipeline: Pipeline, *alerts: str) -> dict[str, dict[str, Any]]:

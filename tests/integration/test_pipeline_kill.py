@@ -1,10 +1,8 @@
 """Any process may be killed under load: the others go on, it comes back, nothing stored is lost."""
 
-import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -12,9 +10,10 @@ import httpx
 import psutil
 import pytest
 
-from tests.integration.conftest import compose_here, until
+from tests.integration.conftest import until
 
 if TYPE_CHECKING:
+    from stack.ops.drill.levers import Levers
     from tests.integration.conftest import Pipeline
 
 pytestmark = pytest.mark.timeout(300)
@@ -80,10 +79,12 @@ def test_a_killed_process_comes_back(pipeline: "Pipeline", load: list[int], comp
 
 
 @pytest.mark.parametrize("component", ["retrieval", "jaeger"])
-def test_a_longer_outage_is_seen_and_reported(pipeline: "Pipeline", component: str) -> None:
+def test_a_longer_outage_is_seen_and_reported(
+    pipeline: "Pipeline", levers: "Levers", component: str
+) -> None:
     """A component that stays away shows in `up` and as TargetDown in the inbox, and resolves."""
     since = datetime.now(UTC)
-    with _away(pipeline, component):
+    with levers.ended(component):
         until(lambda: _up(pipeline, component) == {"0"}, "up is 0", deadline=60)
         until(lambda: _fires(pipeline, component), "TargetDown fires", deadline=60)
         until(
@@ -98,28 +99,6 @@ def test_a_longer_outage_is_seen_and_reported(pipeline: "Pipeline", component: s
         deadline=60,
     )
     until(lambda: pipeline.ask().json()["degraded"] is False, "full answers again", deadline=60)
-
-
-@contextmanager
-def _away(pipeline: "Pipeline", component: str) -> Iterator[None]:
-    """Keep a component away: a container is stopped, a process is halted."""
-    if pipeline.mode == "compose":
-        engine, container = compose_here().engine, pipeline.container(component)
-        try:
-            engine.run("stop", container)
-            yield
-        finally:
-            engine.run("start", container)
-        return
-    first = pipeline.process(component)
-    halted = [first, *first.children(recursive=True)]
-    try:
-        for process in halted:
-            process.send_signal(signal.SIGSTOP)
-        yield
-    finally:
-        for process in halted:
-            process.send_signal(signal.SIGCONT)
 
 
 def _up(pipeline: "Pipeline", component: str) -> set[str]:
