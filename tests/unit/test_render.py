@@ -50,8 +50,8 @@ def test_a_drill_divides_every_duration(tmp_path: Path) -> None:
     """Intervals, waits and ranges, each with its floor."""
     rendered(tmp_path, speed=10)
     prometheus = yaml.safe_load((tmp_path / "prometheus" / "prometheus.yml").read_text())
-    assert prometheus["global"]["scrape_interval"] == "1500ms"
-    assert prometheus["scrape_configs"][0]["scrape_interval"] == "1s"
+    assert prometheus["global"]["scrape_interval"] == "1s", "its floor"
+    assert prometheus["scrape_configs"][0]["file_sd_configs"][0]["refresh_interval"] == "3s"
     rules = (tmp_path / "prometheus" / "rules" / "requests.rules.yml").read_text()
     assert "[30s]" in rules
     assert "[5m]" not in rules
