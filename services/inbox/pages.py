@@ -20,10 +20,13 @@ from services.inbox.payload import utc
 from services.inbox.query import Query
 from services.inbox.runbooks import INDEX, Runbooks
 from services.inbox.store import WATCHDOG, Store
-from services.inbox.times import ago, exact
+from services.inbox.times import ago, duration, exact, seconds
 from services.inbox.view import SEVERITIES, card, short_id
 from services.inbox.watchdog import Watchdog
 
+# Seconds; Alertmanager repeats what fires every ten minutes. What ends while it is silenced or
+# inhibited is never told as ended.
+HEARD_WITHIN = 1_500.0
 _PARAMETERS = ("status", "alertname", "severity", "service", "text", "group", "page")
 
 
@@ -60,6 +63,10 @@ class Pages:
         app.add_template_filter(exact)
         app.add_template_global(lambda moment: ago(moment, time.time()), "ago")
         app.add_template_global(lambda: exact(utc(time.time())), "now")
+        app.add_template_global(lambda moment: duration(time.time() - seconds(moment)), "since")
+        app.add_template_global(
+            lambda moment: time.time() - seconds(moment) > HEARD_WITHIN, "unheard"
+        )
         app.add_url_rule("/", view_func=self.index)
         app.add_url_rule("/alerts/<fingerprint>", view_func=self.history)
         app.add_url_rule("/runbooks/", view_func=self.runbook)

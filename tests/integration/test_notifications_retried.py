@@ -99,6 +99,12 @@ def notifications(port: int) -> list[tuple[str, str]]:
     return sorted((each["group_labels"]["service"], each["status"]) for each in found)
 
 
+def without_repetition(config: dict[str, Any]) -> None:
+    """Let only what was not acknowledged come again, however slow the machine is."""
+    for route in config["route"]["routes"]:
+        route["repeat_interval"] = "1h"
+
+
 def services(start: int, number: int) -> list[str]:
     return [f"service-{i}" for i in range(start, start + number)]
 
@@ -122,7 +128,9 @@ def test_nothing_is_lost_or_doubled_while_the_inbox(
     port = free_port()
     with (
         serving(inbox, port),
-        running(tmp_path / "alertmanager", inbox=f"127.0.0.1:{port}") as started,
+        running(
+            tmp_path / "alertmanager", inbox=f"127.0.0.1:{port}", change=without_repetition
+        ) as started,
     ):
         started.post(*pages(0, 3))
         eventually(lambda: inbox.failed >= 4, "some have been sent again")
@@ -139,7 +147,9 @@ def test_nothing_is_lost_or_doubled_while_the_inbox(
 def test_nothing_is_lost_while_the_inbox_is_away(inbox: Faulty, tmp_path: Path) -> None:
     """Nothing listens at first; what fired before and meanwhile arrives once it does."""
     port = free_port()
-    with running(tmp_path / "alertmanager", inbox=f"127.0.0.1:{port}") as started:
+    with running(
+        tmp_path / "alertmanager", inbox=f"127.0.0.1:{port}", change=without_repetition
+    ) as started:
         started.post(*pages(0, 3))
         failed = "alertmanager_notification_requests_failed_total"
         eventually(lambda: started.counted(failed, integration="webhook") >= 4, "some were retried")
@@ -165,3 +175,35 @@ def test_the_watchdog_comes_again_and_again(inbox: Faulty, tmp_path: Path) -> No
         eventually(lambda: len(receivers()) >= 3, "it came three times")
         assert set(receivers()) == {"dead-man"}
         assert httpx.get(f"{address}/alerts").json()["watchdog"]["state"] == "ok"
+
+
+def test_an_end_that_is_not_told_does_not_look_like_news(inbox: Faulty, tmp_path: Path) -> None:
+    """A ticket ends while a page keeps it back: the page goes on coming, the ticket does not."""
+    labels = {"service": "gateway", "severity": "ticket"}
+    port = free_port()
+
+    def heard() -> dict[str, tuple[str, int]]:
+        found = httpx.get(f"http://127.0.0.1:{port}/api/alerts").json()["alerts"]
+        return {each["labels"]["alertname"]: (each["status"], each["deliveries"]) for each in found}
+
+    def often(config: dict[str, Any]) -> None:
+        for route in config["route"]["routes"]:
+            route["repeat_interval"] = "2s"
+
+    with (
+        serving(inbox, port),
+        running(tmp_path / "alertmanager", inbox=f"127.0.0.1:{port}", change=often) as started,
+    ):
+        started.post(alert("HighLatency", labels))
+        eventually(lambda: "HighLatency" in heard(), "the ticket is there")
+        started.post(alert("HighErrorRatio", {**labels, "severity": "page"}))
+        eventually(lambda: "HighErrorRatio" in heard(), "the page is there")
+        started.post(alert("HighLatency", labels, ended=True))
+        before = heard()
+        eventually(
+            lambda: heard()["HighErrorRatio"][1] >= before["HighErrorRatio"][1] + 3,
+            "the page is told again and again",
+        )
+        status, deliveries = heard()["HighLatency"]
+        assert status == "firing"
+        assert deliveries <= before["HighLatency"][1] + 1

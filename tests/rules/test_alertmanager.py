@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
+from services.inbox.pages import HEARD_WITHIN
+from stack.ops.durations import seconds
 from tests.alerting import GUIDE, PEOPLE, ROOT, STRICT, edited, programs
 
 RECEIVERS = {"Slack": "slack", "E-mail": "mail", "PagerDuty": "pagerduty"}
@@ -109,19 +111,35 @@ def test_tickets_wait_for_working_hours_and_nothing_else_does(people: tuple[str,
     """Only people's routes for tickets have a time; none is muted."""
     routes = yaml.safe_load(edited(*people))["route"]["routes"]
     for route in routes:
-        is_for_tickets = route["matchers"] == ['severity = "ticket"']
+        is_for_tickets = route.get("matchers") == ['severity = "ticket"']
         timed = is_for_tickets and route["receiver"] != "inbox"
         assert route.get("active_time_intervals") == (["working-hours"] if timed else None)
         assert "mute_time_intervals" not in route
         assert route.get("continue", False) == (route["receiver"] in RECEIVERS.values())
 
 
-def test_pages_go_out_at_once_and_everywhere_as_often() -> None:
-    """A page waits 5 seconds for others, and comes again every 4 hours, for people as well."""
-    routes = yaml.safe_load(edited(*PEOPLE))["route"]["routes"]
-    pages = [route for route in routes if route["matchers"] == ['severity = "page"']]
-    assert {route["receiver"] for route in pages} == {"slack", "mail", "pagerduty", "inbox"}
-    assert {(route["group_wait"], route["repeat_interval"]) for route in pages} == {("5s", "4h")}
+def test_pages_go_out_at_once_and_come_again() -> None:
+    """Each waits 5 seconds for others; people get it again every 4 hours, a ticket every 12."""
+    top = yaml.safe_load(edited(*PEOPLE))["route"]
+    pages = [each for each in top["routes"] if each.get("matchers") == ['severity = "page"']]
+    assert {route["group_wait"] for route in pages} == {"5s"}
+    again = {route["receiver"]: route["repeat_interval"] for route in pages}
+    assert again == {"slack": "4h", "mail": "4h", "pagerduty": "4h", "inbox": "10m"}
+    tickets = [each for each in top["routes"] if each.get("matchers") == ['severity = "ticket"']]
+    assert {route["receiver"] for route in tickets} == {"slack", "mail"}
+    assert not any("repeat_interval" in route for route in tickets)
+    assert top["repeat_interval"] == "12h"
+
+
+def test_what_fires_is_confirmed_to_the_inbox_in_time() -> None:
+    """It may miss one repetition of any alert before it says that it hears of it no more."""
+    top = yaml.safe_load(edited())["route"]
+    interval = seconds(top["group_interval"])
+    again = [
+        seconds(each["repeat_interval"]) for each in top["routes"] if each["receiver"] == "inbox"
+    ]
+    assert len(again) == 2
+    assert 2 * (max(again) + interval) < HEARD_WITHIN
 
 
 def test_the_inbox_is_told_of_ends_and_may_not_hang() -> None:
