@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from services.inbox.view import Card, card, cut, rank, short_id
+from services.inbox.view import NAMELESS, Card, card, cut, rank, short_id
 
 GROUPS_ON_PAGE = 40
 OPEN_ALERTS = 15
@@ -103,7 +103,7 @@ def _group(
     key: str, members: Alerts, shown: Alerts, jaeger_url: str | None, *, is_open: bool = True
 ) -> Group:
     labels = dict(members[0]["group_labels"])
-    names = {alert["labels"]["alertname"] for alert in members}
+    names = {alert["labels"].get("alertname") or NAMELESS for alert in members}
     name = labels.pop("alertname", "") or (names.pop() if len(names) == 1 else "Several alerts")
     return Group(
         id=key,

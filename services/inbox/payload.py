@@ -9,21 +9,24 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
     StringConstraints,
     ValidationError,
-    field_validator,
 )
 
-MAX_BODY_BYTES = 1_048_576
+# Alertmanager does not send again what is refused: 500 alerts of 8 kB each have room.
+MAX_BODY_BYTES = 4_194_304
 _MAX_SHOWN = 100
 
 Text = Annotated[str, StringConstraints(max_length=10_000)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Texts = Annotated[dict[Name, Text], Field(max_length=100)]
+# Long prose must not cost the alert.
+Prose = Annotated[str, AfterValidator(lambda text: f"{text[:9_999]}…" if text[10_000:] else text)]
 Status = Literal["firing", "resolved"]
 
 
@@ -58,23 +61,16 @@ class Alert(BaseModel):
 
     status: Status
     labels: Texts
-    annotations: Texts = {}
+    annotations: Annotated[dict[Name, Prose], Field(max_length=100)] = {}
     starts_at: AwareDatetime = Field(alias="startsAt")
     ends_at: AwareDatetime | None = Field(default=None, alias="endsAt")
-    generator_url: Text = Field(default="", alias="generatorURL")
+    generator_url: Prose = Field(default="", alias="generatorURL")
     fingerprint: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{1,64}$")]
-
-    @field_validator("labels")
-    @classmethod
-    def _named(cls, labels: dict[str, str]) -> dict[str, str]:
-        if not labels.get("alertname"):
-            raise ValueError("an alert has a label alertname")
-        return labels
 
     @property
     def name(self) -> str:
-        """The label `alertname`."""
-        return self.labels["alertname"]
+        """The label `alertname`; empty without one, as Alertmanager allows."""
+        return self.labels.get("alertname", "")
 
     @property
     def ended(self) -> datetime | None:

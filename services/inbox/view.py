@@ -11,6 +11,7 @@ from services.inbox.links import links, silence_command, silence_link
 from services.inbox.times import duration, seconds
 
 SEVERITIES = ("page", "ticket", "info")
+NAMELESS = "An alert without a name"
 # A list stays light whatever came in; the alert's own page shows all of it.
 _LIST_TEXT = 400
 _LIST_LABELS = 8
@@ -60,7 +61,7 @@ def card(alert: Mapping[str, Any], jaeger_url: str | None, *, whole: bool = Fals
     return Card(
         id=f"a{short_id(alert['fingerprint'], alert['starts_at'])}",
         fingerprint=alert["fingerprint"],
-        name=cut(labels["alertname"], length),
+        name=cut(labels.get("alertname") or NAMELESS, length),
         status=alert["status"],
         severity=cut(labels.get("severity", ""), 20),
         subject=cut(" · ".join(subject), length),
@@ -76,7 +77,7 @@ def card(alert: Mapping[str, Any], jaeger_url: str | None, *, whole: bool = Fals
         resolve_delay=None if resolve_delay is None else duration(resolve_delay),
         deliveries=alert["deliveries"],
         updated_at=alert["updated_at"],
-        labels=sorted(labels.items()) if whole else _labels(labels),
+        labels=sorted(labels.items()) if whole else _labels(labels, alert["group_labels"]),
         links=links(alert, jaeger_url),
         silence_link=silence_link(alert),
         silence_command=command if whole or len(command) <= _LIST_COMMAND else None,
@@ -98,9 +99,9 @@ def cut(text: str, length: int | None) -> str:
     return text if length is None or len(text) <= length else f"{text[: length - 1]}…"
 
 
-def _labels(labels: Mapping[str, str]) -> list[tuple[str, str]]:
+def _labels(labels: Mapping[str, str], group_labels: Mapping[str, str]) -> list[tuple[str, str]]:
     """List what tells alerts of one group apart."""
-    shown_elsewhere = {"alertname", "severity", "service", "component", "slo"}
+    shown_elsewhere = {"alertname", "severity", *group_labels}
     found = [
         (cut(name, _LIST_LABEL), cut(value, _LIST_LABEL))
         for name, value in sorted(labels.items())

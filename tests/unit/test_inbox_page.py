@@ -1,6 +1,7 @@
 """The inbox' pages: what is wrong first, as Alertmanager grouped it, light however much it is."""
 
 import json
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from flask.testing import FlaskClient
 from services.inbox import times
 from services.inbox.app import create_app
 from services.inbox.links import silence_command, silence_link
+from services.inbox.pages import HEARD_WITHIN
 from services.inbox.settings import Settings
 
 RUNBOOKS = Path(__file__).parents[2] / "docs" / "runbooks"
@@ -144,6 +146,48 @@ def test_nothing_that_came_in_is_obeyed(inbox: FlaskClient, send: Send) -> None:
         assert page.status_code == 200
         for wrong in ("<script>", "<img src=x", "<b>s", "<i>", 'href="javascript', 'href="data'):
             assert wrong not in page.text
+
+
+@pytest.mark.parametrize("severity", ["unseen", "skip", "copy", "resolved firing"])
+def test_a_severity_cannot_hide_an_alert(inbox: FlaskClient, send: Send, severity: str) -> None:
+    """One that nobody knows is shown as it is, and is no class of the page's style."""
+    send(alert("1", severity=severity))
+    page = inbox.get("/").text
+    assert f'<span class="tag ">{severity}</span>' in page
+    assert '<details class="group "' in page
+
+
+def test_the_group_shows_what_its_heading_does_not(inbox: FlaskClient, send: Send) -> None:
+    """Two alerts of one name and service are told apart by their component."""
+    send(alert("1", component="llm"), alert("2", component="retrieval"))
+    page = inbox.get("/").text
+    assert '<li class="label">component=llm</li>' in page
+    assert '<li class="label">component=retrieval</li>' in page
+    assert "service=llm" not in page.partition("<h4>")[2].partition('class="links"')[0]
+
+
+def test_what_is_no_longer_heard_of_is_said_to_be(
+    inbox: FlaskClient, send: Send, tmp_path: Path
+) -> None:
+    """What ended while it was silenced or inhibited is never told as ended: it may be over."""
+
+    def older(seconds: float) -> None:
+        with sqlite3.connect(tmp_path / "inbox.db") as database:
+            database.execute("UPDATE alert SET updated = updated - ?", (seconds,))
+        database.close()
+
+    begun = alert("1")
+    send(begun)
+    send(alert("2", status="resolved"))
+    older(HEARD_WITHIN - 60)
+    assert "Not heard of" not in inbox.get("/").text
+    older(120)
+    said = "Not heard of for 26 min: it is silenced, kept back by another alert, or over."
+    assert inbox.get("/").text.count(said) == 1
+    assert inbox.get("/alerts/1").text.count(said) == 1
+    assert "Not heard of" not in inbox.get("/alerts/2").text
+    send(begun)
+    assert "Not heard of" not in inbox.get("/").text
 
 
 def test_filters_narrow_the_list(inbox: FlaskClient, send: Send) -> None:
