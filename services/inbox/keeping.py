@@ -89,8 +89,7 @@ def keep(
     )
     if before != alert.status:
         _note(connection, key, alert.status, now, ends_at)
-    if before is None:
-        _end_earlier(connection, key, now)
+    _end_others(connection, key, now, all_of_them=not resolved)
     timed = before is None or (before == "firing" and resolved)
     return Delivery(alert, delay if timed else None)
 
@@ -110,17 +109,20 @@ def forget_the_oldest(connection: sqlite3.Connection) -> None:
         )
 
 
-def _end_earlier(connection: sqlite3.Connection, key: tuple[str, str], now: float) -> None:
-    """End what still fires of an earlier start: its resolution was never sent, and will not be.
+def _end_others(
+    connection: sqlite3.Connection, key: tuple[str, str], now: float, *, all_of_them: bool
+) -> None:
+    """End what still fires of another start: its resolution was never sent, and will not be.
 
     Alertmanager knows one alert of each fingerprint, so that a later start means an earlier end.
+    It moves the start back when another Prometheus saw it earlier: what fires is the only one.
     """
-    earlier = connection.execute(
-        "UPDATE alert SET status = 'resolved', updated = ?"
-        " WHERE fingerprint = ? AND status = 'firing' AND starts_at < ? RETURNING starts_at",
-        (now, *key),
+    others = connection.execute(
+        "UPDATE alert SET status = 'resolved', updated = ? WHERE fingerprint = ?"
+        " AND status = 'firing' AND starts_at <> ? AND (? OR starts_at < ?) RETURNING starts_at",
+        (now, *key, all_of_them, key[1]),
     ).fetchall()
-    for row in earlier:
+    for row in others:
         _note(connection, (key[0], row["starts_at"]), "resolved", now, None)
 
 
