@@ -30,6 +30,7 @@ class Group:
         cards: those that are shown.
         open: whether they are seen without a click.
         since: when the alert that fires longest began.
+        left_out: how many more Alertmanager has that it did not send.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Group:
     cards: list[Card]
     open: bool
     since: str
+    left_out: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,12 @@ class Part:
 
 
 def grouped(
-    alerts: Alerts, jaeger_url: str | None, *, page: int = 1, only: str | None = None
+    alerts: Alerts,
+    jaeger_url: str | None,
+    *,
+    page: int = 1,
+    only: str | None = None,
+    left_out: Mapping[str, int] | None = None,
 ) -> Part:
     """Group alerts, and show a part of them.
 
@@ -61,6 +68,7 @@ def grouped(
         jaeger_url: where traces are shown.
         page: which part, from 1; past the last it is the last.
         only: the id of the one group to show, with all of its alerts.
+        left_out: how many more Alertmanager has of a group, by its key.
     """
     by_key: dict[str, list[Mapping[str, Any]]] = {}
     for alert in alerts:
@@ -68,7 +76,7 @@ def grouped(
     if only is not None:
         members = _gravest_first(by_key.get(only, []))
         here, page, pages = _part(members, page, ALERTS_ON_PAGE)
-        groups = [_group(only, members, here, jaeger_url)] if members else []
+        groups = [_group(only, members, here, jaeger_url, left_out or {})] if members else []
         return Part(groups, page, pages)
     ordered = [(key, _gravest_first(members)) for key, members in by_key.items()]
     ordered.sort(key=lambda item: item[1][0]["starts_at"], reverse=True)
@@ -78,7 +86,9 @@ def grouped(
     for key, members in shown:
         here = members[:ALERTS_IN_GROUP]
         seen += len(here)
-        groups.append(_group(key, members, here, jaeger_url, is_open=seen <= OPEN_ALERTS))
+        groups.append(
+            _group(key, members, here, jaeger_url, left_out or {}, is_open=seen <= OPEN_ALERTS)
+        )
     return Part(groups, page, pages)
 
 
@@ -100,7 +110,13 @@ def _part(items: list[Any], page: int, on_page: int) -> tuple[list[Any], int, in
 
 
 def _group(
-    key: str, members: Alerts, shown: Alerts, jaeger_url: str | None, *, is_open: bool = True
+    key: str,
+    members: Alerts,
+    shown: Alerts,
+    jaeger_url: str | None,
+    left_out: Mapping[str, int],
+    *,
+    is_open: bool = True,
 ) -> Group:
     labels = dict(members[0]["group_labels"])
     names = {alert["labels"].get("alertname") or NAMELESS for alert in members}
@@ -114,6 +130,7 @@ def _group(
         cards=[card(alert, jaeger_url) for alert in shown],
         open=is_open,
         since=min(alert["starts_at"] for alert in members),
+        left_out=left_out.get(members[0]["group_key"], 0),
     )
 
 

@@ -66,7 +66,7 @@ def listing(
         part = Part([], min(page, pages), pages)
         skipped = (part.page - 1) * on_page
     else:
-        part = grouped(matching, jaeger_url, page=page, only=group)
+        part = grouped(matching, jaeger_url, page=page, only=group, left_out=store.left_out())
         on_page, skipped = RECENTLY_RESOLVED, 0
     hidden = query.status == "firing" or group is not None
     resolved = [] if hidden else store.alerts(over, on_page, skipped)

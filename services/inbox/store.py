@@ -144,6 +144,15 @@ class Store:
             for row in rows
         ]
 
+    def left_out(self) -> dict[str, int]:
+        """Return how many alerts Alertmanager left out of its last word on a group, if any."""
+        with self._connect() as connection:
+            # SQLite takes the other columns from the row that has the maximum.
+            rows = connection.execute(
+                "SELECT group_key, truncated, max(id) FROM notification GROUP BY group_key"
+            ).fetchall()
+        return {row["group_key"]: row["truncated"] for row in rows if row["truncated"]}
+
     def watchdog_seen(self) -> float | None:
         """Return when the Watchdog fired here last, in Unix seconds; None for never."""
         with self._connect() as connection:

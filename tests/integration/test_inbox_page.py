@@ -148,6 +148,14 @@ def test_a_fault_of_a_page_is_found(inboxes: dict[int, Inbox], look: Look) -> No
     assert found.startswith("1440 px, dark: ")
 
 
+def test_odd_alerts_are_readable(inbox: Inbox, look: Look) -> None:
+    """Words without end, text from right to left, one that begins tomorrow."""
+    labels = {"service": "s" * 300, "a b": "\u202elive", "slo": "<b>"}
+    inbox.send(notification([alert("N" * 300, "very-long-severity" * 3, labels, "W" * 3_000)], BY))
+    inbox.send(notification([alert("Early", "ticket", labels, "soon", began=-86_400)], BY))
+    assert problems_in_every_view(look(inbox.url)) == []
+
+
 def test_large_groups_are_cut_and_reached(inboxes: dict[int, Inbox], look: Look) -> None:
     """Of 250 alerts five are shown, with a way to the others, page by page."""
     page = look(inboxes[500].url)

@@ -54,7 +54,9 @@ def inbox(tmp_path: Path) -> FlaskClient:
 def send(inbox: FlaskClient) -> Callable[..., None]:
     """Send alerts as one group."""
 
-    def deliver(*alerts: Any, group: str = "g", labels: dict[str, str] | None = None) -> None:
+    def deliver(
+        *alerts: Any, group: str = "g", labels: dict[str, str] | None = None, truncated: int = 0
+    ) -> None:
         body = {
             "version": "4",
             "groupKey": group,
@@ -64,6 +66,7 @@ def send(inbox: FlaskClient) -> Callable[..., None]:
             if labels is None
             else labels,
             "externalURL": "http://alertmanager:9093",
+            "truncatedAlerts": truncated,
             "alerts": list(alerts),
         }
         assert inbox.post("/api/v2/alerts", json=body).status_code == 200
@@ -188,6 +191,18 @@ def test_what_is_no_longer_heard_of_is_said_to_be(
     assert "Not heard of" not in inbox.get("/alerts/2").text
     send(begun)
     assert "Not heard of" not in inbox.get("/").text
+
+
+def test_alerts_that_were_not_sent_are_counted(inbox: FlaskClient, send: Send) -> None:
+    """Alertmanager sends the first of a large group; the last word on it says how many more."""
+    send(alert("1"), truncated=300)
+    send(alert("2"), group="another")
+    said = "Alertmanager has 300 more alerts of this group that it did not send."
+    assert inbox.get("/").text.count(said) == 1
+    send(alert("1"), truncated=1)
+    assert "Alertmanager has 1 more alert of this group" in inbox.get("/").text
+    send(alert("1"))
+    assert "did not send" not in inbox.get("/").text
 
 
 def test_filters_narrow_the_list(inbox: FlaskClient, send: Send) -> None:
