@@ -56,7 +56,7 @@ def test_a_drill_divides_every_duration(tmp_path: Path) -> None:
     assert "[30s]" in rules
     assert "[5m]" not in rules
     route = yaml.safe_load((tmp_path / "alertmanager" / "alertmanager.yml").read_text())["route"]
-    assert route["group_wait"] == "3s"
+    assert route["group_interval"] == "6s"
 
 
 def test_what_was_rendered_before_is_gone(tmp_path: Path) -> None:
