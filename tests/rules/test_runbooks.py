@@ -48,7 +48,8 @@ def shown(threshold: str) -> str:
         return f"{value * 100:g} %" if value <= 1 else f"{value:g} times"
     if unit == "rate":
         return f"one in {1 / value:g} s"
-    return {"seconds": f"{value:g} s", "count": f"{value:,g}"}[unit]
+    units = {"seconds": f"{value:g} s", "count": f"{value:,g}", "bytes": f"{value / 1e6:g} MB"}
+    return units[unit]
 
 
 def sections(name: str) -> dict[str, str]:
