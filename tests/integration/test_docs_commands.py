@@ -72,9 +72,23 @@ def test_there_are_commands() -> None:
     assert len(COMMANDS) > 15
 
 
+@pytest.mark.parametrize("pipeline", ["local"], indirect=True)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_it_runs_as_printed(pipeline: "Pipeline", shell: dict[str, str], command: str) -> None:
     """It exits with 0; curl's requests are answered without an error."""
+    run(command, pipeline, shell)
+
+
+@pytest.mark.parametrize("pipeline", ["compose"], indirect=True)
+@pytest.mark.parametrize("command", [each for each in COMMANDS if not each.startswith("curl ")])
+def test_it_runs_in_containers_too(
+    pipeline: "Pipeline", shell: dict[str, str], command: str
+) -> None:
+    """What goes by more than an address, which is the same in both modes."""
+    run(command, pipeline, shell)
+
+
+def run(command: str, pipeline: "Pipeline", shell: dict[str, str]) -> None:
     until(lambda: pipeline.ask().status_code == 200, "the stack is healthy", deadline=60)
     ended = subprocess.run(
         ["sh", "-euc", here(command, pipeline)],

@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import httpx
@@ -13,7 +12,6 @@ import pytest
 from tests.integration.conftest import until
 
 if TYPE_CHECKING:
-    from stack.ops.drill.levers import Levers
     from tests.integration.conftest import Pipeline
 
 pytestmark = pytest.mark.timeout(300)
@@ -78,46 +76,8 @@ def test_a_killed_process_comes_back(pipeline: "Pipeline", load: list[int], comp
     until(lambda: _up(pipeline, component) == {"1"}, f"{component} is scraped again", deadline=60)
 
 
-@pytest.mark.parametrize("component", ["retrieval", "jaeger"])
-def test_a_longer_outage_is_seen_and_reported(
-    pipeline: "Pipeline", levers: "Levers", component: str
-) -> None:
-    """A component that stays away shows in `up` and as TargetDown in the inbox, and resolves."""
-    since = datetime.now(UTC)
-    with levers.ended(component):
-        until(lambda: _up(pipeline, component) == {"0"}, "up is 0", deadline=60)
-        until(lambda: _fires(pipeline, component), "TargetDown fires", deadline=60)
-        until(
-            lambda: _target_down(pipeline, component, since) == {"firing"},
-            "TargetDown is delivered",
-            deadline=60,
-        )
-    until(lambda: _up(pipeline, component) == {"1"}, "up is 1", deadline=90)
-    until(
-        lambda: _target_down(pipeline, component, since) == {"resolved"},
-        "TargetDown is resolved",
-        deadline=60,
-    )
-    until(lambda: pipeline.ask().json()["degraded"] is False, "full answers again", deadline=60)
-
-
 def _up(pipeline: "Pipeline", component: str) -> set[str]:
     return {each["value"][1] for each in pipeline.query(f'up{{service="{component}"}}')}
-
-
-def _fires(pipeline: "Pipeline", component: str) -> bool:
-    labels = f'alertname="TargetDown",alertstate="firing",service="{component}"'
-    return bool(pipeline.query(f"ALERTS{{{labels}}}"))
-
-
-def _target_down(pipeline: "Pipeline", component: str, since: datetime) -> set[str]:
-    """Return the states of those in the inbox that began after `since`."""
-    return {
-        each["status"]
-        for each in pipeline.alerts("TargetDown")
-        if each["labels"]["service"] == component
-        and datetime.fromisoformat(each["starts_at"]) > since
-    }
 
 
 def _kill_tree(process: psutil.Process) -> None:

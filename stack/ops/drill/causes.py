@@ -130,7 +130,7 @@ def _broken(path: str) -> Callable[[Levers], AbstractContextManager[None]]:
 
 
 def _impossible_rule(levers: Levers) -> AbstractContextManager[None]:
-    return levers.rules("drill-failing", {"record": "drill:impossible", "expr": "up * on () up"})
+    return levers.rules("failing", {"record": "drill:impossible", "expr": "up * on () up"})
 
 
 def _synthetic(levers: Levers) -> AbstractContextManager[None]:
@@ -151,7 +151,7 @@ def _synthetic(levers: Levers) -> AbstractContextManager[None]:
         "wal_writes_failed",
     )
     return levers.rules(
-        "drill-synthetic",
+        "synthetic",
         series("scrape_samples_post_metric_relabeling", "25000", service="drill"),
         *(series(f"prometheus_tsdb_{name}_total", "time()", service="drill") for name in storage),
         series("otelcol_receiver_refused_spans_total", "time()", service="drill"),

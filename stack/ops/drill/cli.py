@@ -13,6 +13,7 @@ import click
 
 from stack.errors import OpsError
 from stack.ops.console import command, out, plan_in, tell
+from stack.ops.drill.guard import Interrupted
 from stack.ops.drill.run import drill, names
 from stack.ops.drill.timeline import STEPS, TimeLine
 from stack.ops.modes import running_plan
@@ -31,21 +32,25 @@ _TIMES = 10
 def fire_drill(run_dir: Path | None, alerts: tuple[str, ...], as_json: bool) -> None:
     """Make ALERT fire on the running stack, and follow it to the inbox and back.
 
-    ALL drills every alert there is. At full speed that takes hours, since windows do; after
-    `stack up --speed 20` it takes some minutes.
+    ALL drills every alert there is. At full speed that can take days, since windows do; after
+    `stack up --speed 20` it takes some minutes. Ctrl-C ends the faults. If a drill is killed, the
+    next one first puts back what it left; so do `make down` and `make up`.
     """
     if not alerts:
         raise OpsError(f"ALERT= names what is to fire: {ALL}, {', '.join(names())}")
     plan = running_plan(plan_in(run_dir))
     if plan is None:
         raise OpsError("nothing runs to be drilled; `make up` starts it")
-    wanted = names() if ALL in alerts else alerts
-    lines = drill(plan, wanted, _quiet if as_json else tell)
+    wanted = [name for each in alerts for name in (names() if each == ALL else (each,))]
+    try:
+        lines = drill(plan, wanted, _quiet if as_json else tell)
+    except Interrupted as asked:
+        sys.exit(128 + asked.number)
     if as_json:
         click.echo(json.dumps({"drills": [_as_json(line) for line in lines]}))
     else:
         click.echo(f"\n{table(lines)}\n")
-        out.print(_verdict(lines, plan.speed))
+        out.print(_verdict(lines, plan.speed), soft_wrap=True)
     if not all(line.complete for line in lines):
         sys.exit(1)
 

@@ -29,8 +29,11 @@ _PORTS = {
     "llm": "LLM_PORT",
     "inbox": "INBOX_PORT",
 }
-# A fault that nobody ends, since the drill was killed, ends by itself.
-_LONGEST_FAULT = 3600.0
+# A fault that nobody ends, since the drill was killed, ends by itself; else it is renewed.
+_FAULT_SECONDS = 600.0
+# What a changed file was like is kept beside it under its name and this.
+_BEFORE = ".before-drill"
+_RULES = "drill-"
 
 
 class Levers:
@@ -79,10 +82,16 @@ class Levers:
             OpsError: the service refuses.
         """
         url = self.plan.url(_PORTS[service], "/faults")
-        body = {"duration_seconds": _LONGEST_FAULT, **fault}
+        body = {"duration_seconds": _FAULT_SECONDS, **fault}
+
+        def renew(over: threading.Event) -> None:
+            if not over.wait(_FAULT_SECONDS):
+                self._ask("POST", url, json=body)
+
         try:
             self._ask("POST", url, json=body)
-            yield
+            with self.again_and_again(renew):
+                yield
         finally:
             self._ask("DELETE", url)
 
@@ -104,18 +113,20 @@ class Levers:
             raise OpsError(
                 f"{file} cannot be read ({error}); start the stack by `make up`"
             ) from error
+        kept = file.with_name(f"{file.name}{_BEFORE}")
         try:
+            _write(kept, before)
             _write(file, change(before))
             self._reload(path)
             yield
         finally:
-            _write(file, before)
+            kept.replace(file)
             self._reload(path)
 
     @contextmanager
     def rules(self, name: str, *rules: Mapping[str, Any]) -> Iterator[None]:
         """Have Prometheus evaluate further rules."""
-        file = self.plan.config / "prometheus" / "rules" / f"{name}.rules.yml"
+        file = self._rules / f"{_RULES}{name}.rules.yml"
         try:
             _write(file, yaml.safe_dump({"groups": [{"name": name, "rules": list(rules)}]}))
             self._reload("prometheus/")
@@ -167,6 +178,25 @@ class Levers:
             for thread in threads:
                 thread.join()
 
+    def put_everything_back(self) -> None:
+        """End whatever drills can begin, after one that could not do so itself.
+
+        Raises:
+            OpsError: something cannot be put back.
+        """
+        if self._in_containers:
+            self._continue_containers()
+        else:
+            self._continue_processes()
+        for kept in self.plan.config.rglob(f"*{_BEFORE}"):
+            kept.replace(kept.with_name(kept.name.removesuffix(_BEFORE)))
+        for file in self._rules.glob(f"{_RULES}*"):
+            file.unlink()
+        for service in ("prometheus", "alertmanager"):
+            self._reload(f"{service}/")
+        for port in _PORTS.values():
+            self._ask("DELETE", self.plan.url(port, "/faults"))
+
     def value(self, expression: str) -> float | None:
         """Return what Prometheus says of an expression with one result; None for none."""
         answer = self.http.get(
@@ -202,11 +232,34 @@ class Levers:
                 with suppress(psutil.NoSuchProcess):
                     process.send_signal(signal.SIGCONT)
 
+    def _continue_containers(self) -> None:
+        engine = find_engine(self.plan.run_dir)
+        for each in containers(engine, self.plan.project):
+            if each.state == "paused":
+                engine.run("unpause", each.name)
+            elif each.state == "exited":
+                engine.run("start", each.name)
+
+    def _continue_processes(self) -> None:
+        supervisor = Supervisor(self.plan.run_dir)
+        for process in supervisor.marked():
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGCONT)
+        for each in supervisor.processes():
+            if each.state == "STOPPED":
+                supervisor.start_again(each.name)
+
+    @property
+    def _rules(self) -> Path:
+        return self.plan.config / "prometheus" / "rules"
+
     def _reload(self, path: str) -> None:
         """Have the component whose file this is read its configuration again."""
         component = path.partition("/")[0]
         if self._in_containers:
-            find_engine(self.plan.run_dir).run("kill", "--signal=HUP", self._container(component))
+            # After `docker kill`, whatever the signal, the engine would not restart it any more.
+            name = self._container(component)
+            find_engine(self.plan.run_dir).run("exec", name, "sh", "-c", "kill -HUP 1")
         else:
             self._process(component).send_signal(signal.SIGHUP)
 

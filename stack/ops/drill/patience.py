@@ -48,6 +48,14 @@ class Patience:
         return self.window + self.keeps + 2 * self.grouping + _SLACK
 
 
+def roughly(duration: float) -> str:
+    """Return a duration in seconds as somebody says it who waits: 90 s, 20 minutes, 3.1 days."""
+    for length, name in ((86_400.0, "days"), (3600.0, "hours"), (60.0, "minutes")):
+        if duration >= 2 * length:
+            return f"{duration / length:.2g} {name}"
+    return f"{duration:.0f} s"
+
+
 def patience(plan: Plan) -> dict[str, Patience]:
     """Return each alert's patience, by name, as the stack's rendered rules have it.
 

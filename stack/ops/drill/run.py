@@ -12,9 +12,10 @@ from stack.errors import OpsError
 from stack.ops.commands import Progress
 from stack.ops.components import Plan
 from stack.ops.drill.causes import CAUSES, Cause
+from stack.ops.drill.guard import guarded, interruptible
 from stack.ops.drill.levers import Levers
 from stack.ops.drill.observer import Observer, Seen
-from stack.ops.drill.patience import Patience, patience
+from stack.ops.drill.patience import Patience, patience, roughly
 from stack.ops.drill.timeline import STEPS, WATCHDOG, TimeLine
 
 # Questions per second while a cause shows only under load.
@@ -69,10 +70,17 @@ def drill(plan: Plan, wanted: Collection[str], progress: Progress) -> list[TimeL
         A time line an alert, in the order in which the faults began; see `TimeLine.missing`.
 
     Raises:
-        OpsError: there is no such alert, it fires already, or its fault cannot be caused.
+        OpsError: there is no such alert, it fires already, its fault cannot be caused, or another
+            drill is going on.
+        Interrupted: a signal came; the faults have been ended.
     """
     chosen, bounds = choose(wanted), patience(plan)
-    with closing(Levers(plan)) as levers, Observer(plan) as observer:
+    with (
+        interruptible(progress),
+        guarded(plan, progress),
+        closing(Levers(plan)) as levers,
+        Observer(plan) as observer,
+    ):
         running = _Wave(levers, observer, bounds, progress)
         return [line for wave in waves(chosen) for line in running.run(wave)]
 
@@ -90,8 +98,8 @@ class _Wave:
         with ExitStack() as during, ThreadPoolExecutor(len(causes)) as pool:
             if any(cause.needs_load for cause in causes):
                 during.enter_context(self.levers.load(_RATE))
-            going = [pool.submit(self._run, cause) for cause in causes]
             try:
+                going = [pool.submit(self._run, cause) for cause in causes]
                 return [line for each in going for line in each.result()]
             except BaseException:
                 # The faults are ended by their threads, which wait for nothing more.
@@ -99,38 +107,53 @@ class _Wave:
                 raise
 
     def _run(self, cause: Cause) -> list[TimeLine]:
+        bounds = [self.bounds[alert.name] for alert in cause.alerts]
+        to_delivery = max(each.to_delivery for each in bounds)
+        to_resolution = max(each.to_resolution for each in bounds)
         self._wait_until_quiet(cause)
-        self.progress(f"{cause.what} …")
+        self.progress(
+            f"{cause.what}: waiting for its alerts for up to {roughly(to_delivery)}, "
+            f"then for their end for up to {roughly(to_resolution)} …"
+        )
         began = time.time()
         lines = [TimeLine(alert, cause.what, began) for alert in cause.alerts]
         look = self._looker(lines)
-        bounds = [self.bounds[line.alert.name] for line in lines]
         with cause.on(self.levers):
             self.observer.until(
                 lambda seen: look(seen) and all(line.far_enough for line in lines),
-                max(each.to_delivery for each in bounds),
+                to_delivery,
             )
         for line in lines:
             line.ended = time.time()
         self.observer.until(
             lambda seen: look(seen) and all(line.complete for line in lines),
-            max(each.to_resolution for each in bounds),
+            to_resolution,
         )
         return lines
 
     def _wait_until_quiet(self, cause: Cause) -> None:
         """Make sure that what fires afterwards fires for the fault."""
+        loud: list[str] = []
 
         def quiet(seen: Seen) -> bool:
-            return not any(
-                seen.active(alert) or any(each["status"] == "firing" for each in seen.stored(alert))
+            found = [
+                alert.name
                 for alert in cause.alerts
                 if alert.name != WATCHDOG
-            )
+                and (
+                    seen.active(alert)
+                    or any(each["status"] == "firing" for each in seen.stored(alert))
+                )
+            ]
+            if found and not loud:
+                self.progress(f"{', '.join(found)}: fires already; waiting for its end …")
+            loud[:] = found
+            return not found
 
         if not self.observer.until(quiet, _QUIET_WITHIN):
-            fires = ", ".join(alert.name for alert in cause.alerts)
-            raise OpsError(f"{fires}: fires already; wait until it is resolved, then drill it")
+            raise OpsError(
+                f"{', '.join(loud)}: fires already; wait until it is resolved, then drill it"
+            )
 
     def _looker(self, lines: Sequence[TimeLine]) -> Callable[[Seen], bool]:
         """Return what takes note of what is seen, tells of each new step, and is true."""
