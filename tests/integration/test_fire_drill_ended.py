@@ -75,7 +75,8 @@ def halted(pipeline: Pipeline) -> bool:
     llm = pipeline.status()["llm"]
     if pipeline.mode == "compose":
         return llm["state"] == "paused"
-    return "T" in Path(f"/proc/{llm['pid']}/stat").read_text().rpartition(")")[2].split()[0]
+    stat = Path(f"/proc/{llm['pid']}/stat").read_text()
+    return stat.rpartition(")")[2].split()[0] == "T"
 
 
 @pytest.mark.parametrize("pipeline", ["local"], indirect=True)
