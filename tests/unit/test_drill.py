@@ -1,5 +1,7 @@
 """Fire drills: which can go on together, what counts as seen, and how long is waited."""
 
+import signal
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,10 @@ from stack.errors import OpsError
 from stack.ops.components import Plan
 from stack.ops.drill.causes import CAUSES, Drilled
 from stack.ops.drill.cli import fire_drill, table
+from stack.ops.drill.guard import Interrupted, interruptible
+from stack.ops.drill.levers import Levers
 from stack.ops.drill.observer import Seen
-from stack.ops.drill.patience import patience
+from stack.ops.drill.patience import patience, roughly
 from stack.ops.drill.run import choose, names, waves
 from stack.ops.drill.timeline import STEPS, TimeLine
 from stack.ops.ports import DEFAULTS
@@ -180,3 +184,52 @@ def test_a_drill_with_a_step_missing_fails(monkeypatch: pytest.MonkeyPatch, tmp_
     ended = CliRunner().invoke(fire_drill, ["A"])
     assert ended.exit_code == 1
     assert "1 of 1 drills failed: A was never firing" in " ".join(ended.output.split())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_first_signal_ends_a_drill_and_further_ones_do_not_disturb_its_end(
+    number: signal.Signals,
+) -> None:
+    """The faults are ended between the first and what the caller sees of it."""
+    before, told, ended = signal.getsignal(number), list[str](), list[str]()
+
+    def be_drilled() -> None:
+        try:
+            signal.raise_signal(number)
+        finally:
+            for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.raise_signal(each)
+            ended.append("the fault")
+
+    with pytest.raises(Interrupted) as caught, interruptible(told.append):
+        be_drilled()
+    assert ended == ["the fault"]
+    assert caught.value.number == number
+    assert told == ["ending the faults …"]
+    assert signal.getsignal(number) == before
+
+
+def test_a_fault_is_renewed_while_its_drill_lasts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It would end by itself before a window of hours has gone by; at the end it is ended."""
+    asked: list[str] = []
+    monkeypatch.setattr("stack.ops.drill.levers._FAULT_SECONDS", 0.05)
+    monkeypatch.setattr(Levers, "_ask", lambda _, method, *__, **___: asked.append(method))
+    levers = Levers(Plan(ROOT, tmp_path, DEFAULTS))
+    with levers.fault("llm", kind="error"):
+        ends = time.monotonic() + 10
+        while asked.count("POST") < 3 and time.monotonic() < ends:
+            time.sleep(0.01)
+    levers.close()
+    assert asked.count("POST") >= 3
+    assert asked[-1] == "DELETE"
+
+
+@pytest.mark.parametrize(
+    ("duration", "said"),
+    [(68, "68 s"), (1200, "20 minutes"), (9000, "2.5 hours"), (3 * 86_400 + 240, "3 days")],
+)
+def test_waiting_is_said_as_people_say_it(duration: float, said: str) -> None:
+    """So that who drills at full speed knows before that it can take days."""
+    assert roughly(duration) == said
