@@ -51,6 +51,8 @@ def run(
                 cwd=cwd,
                 timeout=timeout,
                 check=False,
+                # Ctrl-C is for us: what a program has begun, it brings to its end.
+                start_new_session=True,
             )
     except subprocess.TimeoutExpired:
         raise OpsError(f"{command[0]} took longer than {timeout:g} s") from None

@@ -74,7 +74,7 @@ def halted(pipeline: Pipeline) -> bool:
     """Tell whether the llm does nothing: its process is stopped, or its container is paused."""
     llm = pipeline.status()["llm"]
     if pipeline.mode == "compose":
-        return llm["state"] == "paused"
+        return bool(llm["state"] == "paused")
     stat = Path(f"/proc/{llm['pid']}/stat").read_text()
     return stat.rpartition(")")[2].split()[0] == "T"
 
