@@ -36,6 +36,9 @@ logs: $(VENV)/.ops ## Show the end of one log: SERVICE=gateway, prometheus, …;
 slo: $(VENV)/.ops ## Write the SLO rules anew from prometheus/slo
 	@$(STACK) slo generate
 
+dashboards: $(VENV)/.ops ## Write Grafana's dashboards anew from stack/ops/dashboards
+	@$(STACK) dashboards generate
+
 images: $(VENV)/.ops ## Build all container images without a registry: 6 minutes, once
 	@$(STACK) images
 
@@ -93,4 +96,4 @@ define install
 	touch $(VENV)/.$(1)
 endef
 
-.PHONY: up down load fire-drill status logs slo images runbooks jaeger test bench lint format lock clean help
+.PHONY: up down load fire-drill status logs slo dashboards images runbooks jaeger test bench lint format lock clean help

@@ -15,6 +15,7 @@ import click
 from stack.errors import OpsError
 from stack.ops import local, modes, report, run_folder, status
 from stack.ops.console import command, folder_of, out, plan_in, tell
+from stack.ops.dashboards.cli import dashboards
 from stack.ops.docker import build
 from stack.ops.docker.engine import find_engine
 from stack.ops.drill.cli import fire_drill
@@ -38,6 +39,7 @@ def main(context: click.Context, run_dir: Path | None) -> None:
 
 
 main.add_command(slo)
+main.add_command(dashboards)
 main.add_command(fire_drill)
 
 

@@ -1,0 +1,224 @@
+"""What several dashboards share: tiles and courses of alerts, RED rows, breakers, burn rates."""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.builders.dashboard import Panel as AlertList
+
+from stack.ops.dashboards import look, panels
+from stack.ops.dashboards.board import Board, address
+from stack.ops.dashboards.panels import Meaning, Panel, Query
+from stack.ops.dashboards.rules import Rules
+
+HTTP = "http_server_request_duration_seconds"
+PAGED = 'severity=~"page|ticket"'
+RUNBOOK = ("Runbook", "http://localhost:8003/runbooks/${__value.raw}")
+# By the start of a query's `where`: which series tells what is chosen.
+_CHOSEN = {
+    "service": 'on (service) up{service="$service"}',
+    "component": 'on (component) circuit_breaker_state{component=~"$component"}',
+}
+
+
+def measured(rules: Rules, alert: str, chosen: str = "") -> str:
+    """Return what an alert measures, of what the variable chooses.
+
+    Args:
+        rules: the checkout's.
+        alert: its name.
+        chosen: the variable: service or component; everything if empty.
+    """
+    expression = rules.alert(alert).measured
+    return f"{expression} and {_CHOSEN[chosen]}" if chosen else expression
+
+
+def alert_tile(
+    rules: Rules, alert: str, meaning: Meaning, chosen: str = "", summary: str = ""
+) -> Panel:
+    """A tile that turns to the alert's colour where the alert's condition holds.
+
+    Args:
+        rules: the checkout's.
+        alert: its name.
+        meaning: what the panel says.
+        chosen: the variable: service or component.
+        summary: an aggregation of the series, such as max.
+    """
+    found = rules.alert(alert)
+    expression = measured(rules, alert, chosen)
+    query = Query(f"{summary}({expression})" if summary else expression)
+    return panels.tile(meaning, query, thresholds=look.steps(_limit(rules, alert, found.severity)))
+
+
+def alert_lines(rules: Rules, alert: str, meaning: Meaning, legend: str, chosen: str = "") -> Panel:
+    """The course of what an alert measures, with its limit as a dashed line."""
+    found = rules.alert(alert)
+    return panels.lines(
+        meaning,
+        Query(measured(rules, alert, chosen), legend, exemplar="_bucket" in found.measured),
+        limits=[_limit(rules, alert, found.severity)],
+    )
+
+
+def _limit(rules: Rules, alert: str, severity: str) -> tuple[float, str]:
+    limit = rules.alert(alert).limit
+    assert limit is not None, f"{alert} compares with nothing"  # noqa: S101 -- of this code alone
+    return limit, look.SEVERITIES[severity]
+
+
+def quantiles(metric: str, where: str) -> list[Query]:
+    """Ask for p50, p95 and p99 of a histogram; the second has exemplars."""
+    rate = f"sum by (le) (rate({metric}_bucket{{{where}}}[$__rate_interval]))"
+    return [
+        Query(f"histogram_quantile({share}, {rate})", name, exemplar=name == "p95")
+        for share, name in ((0.5, "p50"), (0.95, "p95"), (0.99, "p99"))
+    ]
+
+
+def latency(metric: str, where: str, title: str, of: str) -> Panel:
+    """Quantiles over time; dots are exemplars."""
+    text = (
+        f"Seconds within which half, 95 % and 99 % of {of} were done. "
+        "A dot is one of them; click it to open its trace."
+    )
+    return panels.lines(Meaning(title, text, look.SECONDS), *quantiles(metric, where))
+
+
+def spread(metric: str, where: str, title: str, of: str) -> Panel:
+    """How latencies spread over time; dots are exemplars."""
+    text = (
+        f"How long {of} took: the darker a field, the more of them. "
+        "Two bands mean two kinds of requests. A dot is one of them; click it to open its trace."
+    )
+    buckets = f"sum by (le) (increase({metric}_bucket{{{where}}}[$__rate_interval]))"
+    return panels.spread(Meaning(title, text, look.SECONDS), buckets)
+
+
+def by_status(where: str) -> Query:
+    """Ask for answers by the class of their status, such as 2xx."""
+    rate = f"rate({HTTP}_count{{{where}}}[$__rate_interval])"
+    classed = f'label_replace({rate}, "class", "$1xx", "http_response_status_code", "(.)..")'
+    return Query(f"sum by (class) ({classed})", "{{class}}")
+
+
+def up_now(where: str = "") -> Panel:
+    """One band a target: whether it answers scrapes."""
+    text = (
+        "Whether Prometheus gets an answer from each target; red after the first scrape that "
+        "fails, TargetDown fires a minute later."
+    )
+    return panels.states(
+        Meaning("Targets up", text, look.NUMBER, decimals=0),
+        Query(f"max by (service, job) (up{where})", "{{service}} ({{job}})"),
+        names=look.UP,
+    )
+
+
+def breakers(where: str) -> Panel:
+    """One band a circuit breaker: its state."""
+    text = (
+        "Each service's breaker around what it calls; open if that of any worker is. While it is "
+        "open calls are refused, and the service answers without."
+    )
+    state = (
+        "max by (service, component) (circuit_breaker_state{{" + where + 'state="{}"}})'
+    ).format
+    either = f"clamp_max(2 * {state('open')} + {state('half_open')}, 2)"
+    return panels.states(
+        Meaning("Circuit breakers", text, look.NUMBER, empty="no breaker yet", decimals=0),
+        Query(either, "{{service}} → {{component}}"),
+        names=look.BREAKER,
+    )
+
+
+def firing(severity: str, title: str, text: str) -> Panel:
+    """How many alerts of these severities fire."""
+    limit = (1, look.SEVERITIES[severity.split("|", maxsplit=1)[0]])
+    return panels.tile(
+        Meaning(title, text, look.COUNT, link=("Open the alerts", address("alerts", "alerts"))),
+        Query(f'count(ALERTS{{alertstate="firing", severity=~"{severity}"}}) or vector(0)'),
+        thresholds=look.steps(limit),
+        names=look.NOTHING,
+    )
+
+
+def firing_table() -> Panel:
+    """Which alerts fire and since when; each leads to its runbook."""
+    labels = "alertname, severity, service, component, slo"
+    since = (
+        f"time() - (max by ({labels}) (ALERTS_FOR_STATE{{{PAGED}}}) "
+        f'and on ({labels}) ALERTS{{alertstate="firing", {PAGED}}})'
+    )
+    text = (
+        "What fires now, the longest first. Click an alert to open its runbook, a service, "
+        "component or SLO to open its dashboard."
+    )
+    return panels.rows(
+        Meaning(
+            "Firing alerts", text, look.SECONDS, empty="Nothing fires: all is well", decimals=0
+        ),
+        Query(since),
+        columns={
+            "alertname": "Alert",
+            "severity": "Severity",
+            "service": "Service",
+            "component": "Component",
+            "slo": "SLO",
+        },
+        links={
+            "Alert": [RUNBOOK],
+            "Service": [("Open", address("service", "service", service="${__value.raw}"))],
+            "Component": [
+                ("Open", address("dependencies", "dependencies", component="${__value.raw}"))
+            ],
+            "SLO": [("Open", address("slo", "slo", slo="${__value.raw}"))],
+        },
+        value="Since",
+    )
+
+
+def alert_list() -> AlertList:
+    """Grafana's own list."""
+    text = (
+        "Alerts that fire or wait to, as Prometheus reports its rules; expand one for its labels."
+    )
+    return panels.alerts("Alerts, with those that wait", text, "page|ticket")
+
+
+def red_row(board: Board, where: str, what: str) -> None:
+    """Add rate, errors and duration of a service's requests."""
+    rate = f"rate({HTTP}_count{{{where}}}[$__rate_interval])"
+    bad = rate.replace("}", ', http_response_status_code=~"5.."}')
+    board.add(
+        panels.lines(
+            Meaning("Requests", f"Requests per second to {what}, by route.", look.REQUESTS),
+            Query(f"sum by (http_route) ({rate})", "{{http_route}}"),
+        ),
+        panels.lines(
+            Meaning(
+                "Answers by status",
+                f"Answers of {what} per second, by the class of their status: 5xx is its own "
+                "fault, 4xx the caller's.",
+                look.REQUESTS,
+            ),
+            by_status(where),
+            stacked=True,
+        ),
+        panels.lines(
+            Meaning(
+                "Errors by route",
+                f"Share of the requests to {what} that are answered with 5xx, by route.",
+                look.RATIO,
+            ),
+            Query(
+                f"(sum by (http_route) ({bad}) or 0 * sum by (http_route) ({rate})) "
+                f"/ sum by (http_route) ({rate})",
+                "{{http_route}}",
+            ),
+        ),
+        height=8,
+    )
+
+
+def quiet_or(expression: str, total: str) -> str:
+    """Return an expression that is 0, not absent, while nothing of it has been counted."""
+    return f"{expression} or 0 * {total}"

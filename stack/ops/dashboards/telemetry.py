@@ -1,0 +1,222 @@
+"""What observes: targets, spans, Prometheus, Alertmanager, Jaeger, Grafana themselves."""
+
+from __future__ import annotations
+
+from stack.ops.dashboards import look, panels, parts
+from stack.ops.dashboards.board import Board
+from stack.ops.dashboards.panels import Meaning, Panel, Query
+from stack.ops.dashboards.rules import Rules
+
+_TARGET = "{{service}} ({{job}})"
+
+
+def build(rules: Rules) -> Board:
+    """Lay it out."""
+    board = Board(
+        "telemetry",
+        "Telemetry health",
+        "Can what the other dashboards show be believed?",
+        since="now-1h",
+    )
+    _top(board, rules)
+    board.add(parts.up_now(), height=8)
+    board.row("Targets")
+    _targets(board, rules)
+    board.row("Series and memory")
+    _series(board, rules)
+    board.row("Spans")
+    _spans(board, rules)
+    board.row("Prometheus, Alertmanager and Grafana")
+    _tools(board, rules)
+    return board
+
+
+def _top(board: Board, rules: Rules) -> None:
+    board.add(
+        panels.tile(
+            Meaning("Targets down", "How many targets do not answer.", look.COUNT),
+            Query("count(up == 0) or vector(0)"),
+            thresholds=look.steps((1, look.BAD)),
+            names=look.NOTHING,
+        ),
+        panels.tile(
+            Meaning(
+                "Targets missing",
+                "How many services were targets within the last hour and are none now; "
+                "TargetMissing fires.",
+                look.COUNT,
+                empty="none",
+            ),
+            Query(f"count({rules.alert('TargetMissing').measured}) or vector(0)"),
+            thresholds=look.steps((1, look.WARNING)),
+            names=look.NOTHING,
+        ),
+        _done(rules, "PrometheusConfigReloadFailed", "Prometheus' files"),
+        _done(rules, "AlertmanagerConfigReloadFailed", "Alertmanager's files"),
+        panels.tile(
+            Meaning(
+                "Rules failing",
+                "Evaluations of rules that failed in 5 minutes; PrometheusRuleFailing fires.",
+                look.COUNT,
+            ),
+            Query(f"sum({rules.alert('PrometheusRuleFailing').measured})"),
+            thresholds=look.steps((1, look.BAD)),
+            names=look.NOTHING,
+        ),
+        panels.tile(
+            Meaning(
+                "Storage failing",
+                "Failures of Prometheus' storage in the last hour; PrometheusStorageFailing fires.",
+                look.COUNT,
+            ),
+            Query(f"sum({rules.alert('PrometheusStorageFailing').measured})"),
+            thresholds=look.steps((1, look.WARNING)),
+            names=look.NOTHING,
+        ),
+        height=4,
+    )
+
+
+def _done(rules: Rules, alert: str, title: str) -> Panel:
+    text = (
+        f"Whether the last reload was taken; if not, it goes on with the old ones, {alert} fires."
+    )
+    return panels.tile(
+        Meaning(title, text, look.NUMBER),
+        Query(rules.alert(alert).measured),
+        thresholds=look.steps(base=look.GREY),
+        names=look.DONE,
+    )
+
+
+def _targets(board: Board, rules: Rules) -> None:
+    board.add(
+        parts.alert_lines(
+            rules,
+            "TargetFlapping",
+            Meaning(
+                "Coming and going",
+                "How often a target came or went in 15 minutes; above the line TargetFlapping "
+                "fires.",
+                look.COUNT,
+            ),
+            _TARGET,
+        ),
+        panels.lines(
+            Meaning("Scrapes", "Seconds that a scrape of each target takes.", look.SECONDS),
+            Query("max by (service, job) (scrape_duration_seconds)", _TARGET),
+        ),
+        panels.lines(
+            Meaning(
+                "Refused scrapes",
+                "Scrapes of 5 minutes that were refused as a whole for too many samples or "
+                "labels; ScrapeLimitExceeded fires at the first.",
+                look.COUNT,
+            ),
+            Query(rules.alert("ScrapeLimitExceeded").measured, "{{service}}"),
+        ),
+        height=8,
+    )
+
+
+def _series(board: Board, rules: Rules) -> None:
+    board.add(
+        parts.alert_lines(
+            rules,
+            "SeriesBudgetExceeded",
+            Meaning(
+                "Samples of a scrape",
+                "How many series each target exposes; above the line SeriesBudgetExceeded fires.",
+                look.COUNT,
+            ),
+            _TARGET,
+        ),
+        panels.lines(
+            Meaning("Series", "Series that Prometheus holds in memory.", look.COUNT),
+            Query("prometheus_tsdb_head_series", "{{service}}"),
+        ),
+        parts.alert_lines(
+            rules,
+            "MemoryGrowing",
+            Meaning(
+                "Growth of memory",
+                "Memory of each process as a multiple of its least in the last hour; above the "
+                "line MemoryGrowing fires.",
+                look.NUMBER,
+            ),
+            _TARGET,
+        ),
+        height=8,
+    )
+
+
+def _spans(board: Board, rules: Rules) -> None:
+    board.add(
+        panels.lines(
+            Meaning(
+                "Spans",
+                "Spans per second of all services: sent to Jaeger, dropped for want of room, or "
+                "refused.",
+                look.PER_SECOND,
+            ),
+            Query(
+                "sum by (outcome) (rate(telemetry_spans_total[$__rate_interval]))", "{{outcome}}"
+            ),
+            stacked=True,
+        ),
+        parts.alert_lines(
+            rules,
+            "SpansLost",
+            Meaning(
+                "Lost spans",
+                "Share of the spans of 2 minutes that did not reach Jaeger; above the line "
+                "SpansLost fires.",
+                look.RATIO,
+                empty="none lost",
+            ),
+            "{{service}}",
+        ),
+        parts.alert_lines(
+            rules,
+            "JaegerSpansRefused",
+            Meaning(
+                "Refused by Jaeger",
+                "Share of the spans of 5 minutes that Jaeger did not keep; above the line "
+                "JaegerSpansRefused fires.",
+                look.RATIO,
+                empty="only Jaeger itself counts this",
+            ),
+            "{{service}}",
+        ),
+        height=8,
+    )
+
+
+def _tools(board: Board, rules: Rules) -> None:
+    board.add(
+        panels.lines(
+            Meaning(
+                "Rules failing",
+                "Evaluations of rules that failed in 5 minutes, by group.",
+                look.COUNT,
+            ),
+            Query(rules.alert("PrometheusRuleFailing").measured, "{{rule_group}}"),
+        ),
+        panels.lines(
+            Meaning("Memory", "Memory that each program holds.", look.BYTES),
+            Query("sum by (service) (process_resident_memory_bytes)", "{{service}}"),
+        ),
+        parts.alert_lines(
+            rules,
+            "GrafanaErrors",
+            Meaning(
+                "Grafana's errors",
+                "Share of Grafana's answers of 5 minutes that are 5xx; above the line "
+                "GrafanaErrors fires.",
+                look.RATIO,
+                empty="no errors, or Grafana does not run",
+            ),
+            "{{service}}",
+        ),
+        height=8,
+    )
