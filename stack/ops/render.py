@@ -23,6 +23,7 @@ _LONGEST_RANGE = 900.0
 _FILES = {
     "prometheus": ("prometheus.yml", "targets/*.yaml", "rules/*.rules.yml"),
     "alertmanager": ("alertmanager.yml", "templates/*.tmpl"),
+    "grafana": ("provisioning/*/*.yaml", "dashboards/*.json"),
 }
 _INTERVALS = {
     "scrape_interval",
@@ -46,7 +47,7 @@ def render(
     speed: float = 1.0,
     left_out: Collection[str] = (),
 ) -> None:
-    """Write Prometheus' file, targets and rules, and Alertmanager's file and templates.
+    """Write the files of Prometheus, Alertmanager and Grafana that the components read.
 
     Args:
         root: the checkout.

@@ -24,6 +24,7 @@ SYNTHETIC = {
     "scrape_samples_post_metric_relabeling": frozenset[str](),
     "scrape_series_added": frozenset[str](),
     "ALERTS": frozenset({"alertname", "alertstate", "severity", "component", "slo"}),
+    "ALERTS_FOR_STATE": frozenset({"alertname", "severity", "component", "slo"}),
 }
 
 Rule = dict[str, Any]

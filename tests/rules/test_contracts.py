@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from tests.dashboards.boards import queries
 from tests.rules.contracts import (
     Rule,
     contracts,
@@ -71,6 +72,7 @@ def test_a_slip_of_the_pen_is_found(expression: str, unknown: set[str]) -> None:
 def test_a_contract_has_no_more_than_is_used() -> None:
     """What Prometheus, Alertmanager, Jaeger and Grafana expose beside it is theirs to change."""
     used = " ".join(str(expressions(rule)) for _, rule in rules())
+    used += " ".join(query.expression for query in queries())
     for contract in contracts():
         if contract.component in {"prometheus", "alertmanager", "jaeger", "grafana"}:
             bases = {re.sub(r"_(bucket|sum|count)$", "", name) for name in contract.metrics}

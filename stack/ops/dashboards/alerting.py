@@ -19,8 +19,8 @@ def build(rules: Rules) -> Board:
         since="now-3h",
     )
     _top(board)
-    board.add(parts.firing_table(), parts.alert_list(), height=8)
-    board.add(_course(), height=6)
+    board.add(parts.firing_table(), parts.alert_list(), height=9)
+    board.add(_course(), height=10)
     board.row("From Prometheus to Alertmanager to the receivers")
     _way(board, rules)
     board.row("In the inbox")

@@ -22,7 +22,7 @@ def build(rules: Rules) -> Board:
         variables=[_COMPONENT],
     )
     _top(board, rules)
-    board.add(parts.breakers(f"{_WHERE}, "), height=6)
+    board.add(parts.breakers(f"{_WHERE}, "), height=8)
     board.row("Calls")
     _calls(board)
     board.row("Refused and repeated")
@@ -139,7 +139,7 @@ def _calls(board: Board) -> None:
             Meaning("Failed", "Share of the calls that failed, by who calls what.", look.RATIO),
             Query(f"({parts.quiet_or(failed, total)}) / {total}", _PAIR),
         ),
-        height=8,
+        height=10,
     )
 
 

@@ -48,8 +48,8 @@ def build(rules: Rules) -> Board:
         panels.lines(
             Meaning(
                 "Latency, p95",
-                "Seconds within which 95 % of each service's requests are answered; above the "
-                "line HighLatency fires. Click a dot to open that request's trace.",
+                "Seconds within which 95 % of each service's requests of 5 minutes are answered; "
+                "above the line HighLatency fires. Click a dot to open that request's trace.",
                 look.SECONDS,
                 link=_service(),
             ),
@@ -76,10 +76,7 @@ def _top(board: Board) -> None:
                 link=("Open the alerts", address("alerts", "alerts")),
                 decimals=0,
             ),
-            Query(
-                f"time() - min(ALERTS_FOR_STATE{{{parts.PAGED}}} and ignoring (alertstate) "
-                f'ALERTS{{alertstate="firing", {parts.PAGED}}})'
-            ),
+            Query(f"max({parts.SINCE})"),
             thresholds=look.steps(base=look.WARNING),
         ),
         panels.tile(

@@ -32,8 +32,6 @@ DATASOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
 # The name under which the alert list finds the rules; it takes no variable.
 DATASOURCE_NAME = "Prometheus"
 TAG = "stack"
-# What is scraped each 15 s; a rate over less than four scrapes has gaps.
-_SLOW = ("prometheus_", "alertmanager_", "otelcol_", "grafana_", "traces_span_metrics_")
 _DATA: TypeAlias = (
     bargauge.Panel
     | gauge.Panel
@@ -299,8 +297,6 @@ def _filled(
     if meaning.link:
         title, url = meaning.link
         panel.data_links([dashboard.DashboardLink(title).url(url)])
-    if any(name in query.expr for query in queries for name in _SLOW):
-        panel.interval("15s")
     for ref, query in zip("ABCDEFGH", queries, strict=False):
         target = prometheus.Dataquery().expr(query.expr).format(form).ref_id(ref)
         target.legend_format(query.legend or "__auto").datasource(DATASOURCE)

@@ -11,8 +11,14 @@ from stack.ops.dashboards.rules import Rules
 
 HTTP = "http_server_request_duration_seconds"
 PAGED = 'severity=~"page|ticket"'
+_LABELS = "alertname, severity, service, component, slo"
+# Seconds for which each alert has been firing.
+SINCE = (
+    f"time() - (max by ({_LABELS}) (ALERTS_FOR_STATE{{{PAGED}}}) "
+    f'and on ({_LABELS}) ALERTS{{alertstate="firing", {PAGED}}})'
+)
 RUNBOOK = ("Runbook", "http://localhost:8003/runbooks/${__value.raw}")
-# By the start of a query's `where`: which series tells what is chosen.
+# By the variable: what keeps of an alert's series those that are chosen.
 _CHOSEN = {
     "service": 'on (service) up{service="$service"}',
     "component": 'on (component) circuit_breaker_state{component=~"$component"}',
@@ -96,7 +102,7 @@ def spread(metric: str, where: str, title: str, of: str) -> Panel:
 def by_status(where: str) -> Query:
     """Ask for answers by the class of their status, such as 2xx."""
     rate = f"rate({HTTP}_count{{{where}}}[$__rate_interval])"
-    classed = f'label_replace({rate}, "class", "$1xx", "http_response_status_code", "(.)..")'
+    classed = f'label_replace({rate}, "class", "${{1}}xx", "http_response_status_code", "(.)..")'
     return Query(f"sum by (class) ({classed})", "{{class}}")
 
 
@@ -143,11 +149,6 @@ def firing(severity: str, title: str, text: str) -> Panel:
 
 def firing_table() -> Panel:
     """Which alerts fire and since when; each leads to its runbook."""
-    labels = "alertname, severity, service, component, slo"
-    since = (
-        f"time() - (max by ({labels}) (ALERTS_FOR_STATE{{{PAGED}}}) "
-        f'and on ({labels}) ALERTS{{alertstate="firing", {PAGED}}})'
-    )
     text = (
         "What fires now, the longest first. Click an alert to open its runbook, a service, "
         "component or SLO to open its dashboard."
@@ -156,7 +157,7 @@ def firing_table() -> Panel:
         Meaning(
             "Firing alerts", text, look.SECONDS, empty="Nothing fires: all is well", decimals=0
         ),
-        Query(since),
+        Query(SINCE),
         columns={
             "alertname": "Alert",
             "severity": "Severity",

@@ -74,8 +74,8 @@ def _top(board: Board, rules: Rules) -> None:
         panels.dial(
             Meaning(
                 "Threads busy",
-                "Share of the threads that serve requests which are busy; WorkersBusy fires where "
-                "this turns orange.",
+                "Share of the threads that serve requests which were busy over a minute; "
+                "WorkersBusy fires where this turns orange.",
                 look.RATIO,
             ),
             Query(parts.measured(rules, "WorkersBusy", "service")),

@@ -28,7 +28,7 @@ def build(_: Rules) -> Board:
     _top(board)
     board.add(_remaining(), _all(), height=8)
     board.row("How fast the error budget burns")
-    board.add(*(_burn(name, policy) for name, policy in POLICIES.items()), height=8)
+    board.add(*(_burn(name, policy) for name, policy in POLICIES.items()), height=10)
     board.row("Events")
     _events(board)
     return board

@@ -115,7 +115,7 @@ def _targets(board: Board, rules: Rules) -> None:
             ),
             Query(rules.alert("ScrapeLimitExceeded").measured, "{{service}}"),
         ),
-        height=8,
+        height=10,
     )
 
 

@@ -232,13 +232,12 @@ class Compose:
             # A target that is never there would be an alert.
             left_out=[] if "grafana" in self.services else ["targets/grafana.yaml"],
         )
-        for name in ("jaeger", "grafana"):
-            shutil.copytree(
-                plan.root / name,
-                plan.config / name,
-                ignore=shutil.ignore_patterns("build"),
-                dirs_exist_ok=True,
-            )
+        shutil.copytree(
+            plan.root / "jaeger",
+            plan.config / "jaeger",
+            ignore=shutil.ignore_patterns("build"),
+            dirs_exist_ok=True,
+        )
         readable(plan.config)
 
     def _check_jaeger(self) -> None:
