@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from stack.errors import OpsError
 from stack.ops.dashboards import look
 from stack.ops.dashboards.rules import Rules, split
-from tests.dashboards.boards import ROOT, Query, bare, queries
-from tests.rules.contracts import Rule, rules
+from tests.dashboards.boards import ROOT, Query, bare, boards, queries, variables
+from tests.rules.contracts import Rule, known_series, labels_of, rules
 
 ALL = list(queries())
+KNOWN = known_series(rule for _, rule in rules())
 ALERTS = [(file, rule) for file, rule in rules() if "alert" in rule]
 WRITTEN = [rule for file, rule in ALERTS if not file.startswith("slo-")]
 # Its expression holds always; what there is to see is when it last arrived.
@@ -63,6 +65,23 @@ def test_a_burn_rates_panel_has_both_windows_and_the_factor(rule: Rule) -> None:
         in [step["value"] for step in panel["fieldConfig"]["defaults"]["thresholds"]["steps"]]
         for panel in panels
     )
+
+
+@pytest.mark.parametrize("rule", [rule for _, rule in ALERTS], ids=ids)
+def test_an_alert_leads_to_a_dashboard_that_shows_it(rule: Rule) -> None:
+    """By an address with variables that the dashboard has, filled from labels of the alert."""
+    parsed = urlsplit(rule["annotations"]["dashboard_url"])
+    assert parsed.netloc == "localhost:3000"
+    _, _, uid, slug = parsed.path.split("/")
+    name = uid.removeprefix("stack-")
+    assert slug == boards()[name]["title"].lower().replace(" ", "-")
+    assert name in {query.board for query in shown(rule)}
+    chosen = dict(parse_qsl(parsed.query))
+    assert {f"var-{each}" for each in variables(boards()[name])} - {"var-datasource"} == set(chosen)
+    for variable, value in chosen.items():
+        label = variable.removeprefix("var-")
+        assert value == f"{{{{ $labels.{label} }}}}"
+        assert label in labels_of(rule, KNOWN)
 
 
 def test_no_number_of_a_threshold_is_typed_again() -> None:

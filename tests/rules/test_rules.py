@@ -64,11 +64,11 @@ def test_promtools_tests_pass(tools: Binaries, tests: Path) -> None:
 
 @pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
 def test_every_alert_says_what_a_person_needs(rule: dict[str, Any]) -> None:
-    """Severity, whose it is, summary, description, and a runbook's address."""
+    """Severity, whose it is, summary, description, and where runbook and dashboard are."""
     name = rule["alert"]
     assert rule["labels"]["severity"] in {"page", "ticket", "info"}
     annotations = rule["annotations"]
-    assert set(annotations) == {"summary", "description", "runbook_url"}
+    assert set(annotations) == {"summary", "description", "runbook_url", "dashboard_url"}
     assert annotations["runbook_url"] == f"http://localhost:8003/runbooks/{name}"
 
 

@@ -384,6 +384,7 @@ def _alert(
             "summary": summary,
             "description": description,
             "runbook_url": f"http://localhost:8003/runbooks/{name}",
+            "dashboard_url": f"http://localhost:3000/d/stack-slo/slo?var-slo={slo.slo}",
         },
     }
 
