@@ -10,21 +10,18 @@ from grafana_foundation_sdk.builders import (
     bargauge,
     common,
     dashboard,
-    dashboardlist,
     gauge,
     heatmap,
     prometheus,
     stat,
     statetimeline,
     table,
-    text,
     timeseries,
 )
 from grafana_foundation_sdk.models import common as options
 from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models import heatmap as heatmap_models
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
-from grafana_foundation_sdk.models.text import TextMode
 
 from stack.ops.dashboards import look
 
@@ -42,7 +39,7 @@ _DATA: TypeAlias = (
     | timeseries.Panel
 )
 _Kind = TypeVar("_Kind", bound=_DATA)
-Panel: TypeAlias = _DATA | dashboard.Panel | dashboardlist.Panel | text.Panel
+Panel: TypeAlias = _DATA | dashboard.Panel
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,13 +231,6 @@ def rows(
     return _filled(panel, meaning, [replace(query, instant=True)], PromQueryFormat.TABLE)
 
 
-def words(title: str, description: str, content: str) -> text.Panel:
-    """Markdown."""
-    return (
-        text.Panel().title(title).description(description).mode(TextMode.MARKDOWN).content(content)
-    )
-
-
 def alerts(title: str, description: str, severities: str) -> dashboard.Panel:
     """Grafana's list of alerts that fire or wait to, by the rules of Prometheus."""
     return (
@@ -271,13 +261,6 @@ def alerts(title: str, description: str, severities: str) -> dashboard.Panel:
             }
         )
     )
-
-
-def index(title: str, description: str) -> dashboardlist.Panel:
-    """The list of these dashboards; variables and time are kept."""
-    panel = dashboardlist.Panel().title(title).description(description).tags([TAG])
-    panel.show_starred(False).show_recently_viewed(False).show_search(True).show_headings(False)
-    return panel.include_vars(True).keep_time(True).max_items(20).query("")
 
 
 def _last() -> common.ReduceDataOptions:
