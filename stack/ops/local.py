@@ -145,7 +145,6 @@ def _start(plan: Plan, wanted: Sequence[Component], supervisor: Supervisor) -> N
         (plan.data / name).mkdir(parents=True, exist_ok=True)
     # A target that is never there would be an alert: the embedded store counts no spans.
     left_out = [
-        "targets/grafana.yaml",
         *([] if plan.jaeger else ["targets/spanmetrics.yaml"]),
         *([] if plan.load else ["targets/loadgen.yaml"]),
     ]
@@ -155,6 +154,7 @@ def _start(plan: Plan, wanted: Sequence[Component], supervisor: Supervisor) -> N
         addresses=addresses(plan),
         secrets_dir=plan.secrets,
         speed=plan.speed,
+        grafana=False,
         left_out=left_out,
     )
     run_folder.save(plan)

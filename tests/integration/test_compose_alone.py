@@ -87,7 +87,7 @@ def config(
         addresses={},
         secrets_dir=Path("/run/secrets"),
         speed=SPEED,
-        left_out=["targets/grafana.yaml"] if without_grafana else [],
+        grafana=not without_grafana,
     )
     for name in ("jaeger", "grafana"):
         (folder / name).symlink_to(ROOT / name)

@@ -59,6 +59,16 @@ def test_a_drill_divides_every_duration(tmp_path: Path) -> None:
     assert route["group_interval"] == "6s"
 
 
+@pytest.mark.parametrize("grafana", [True, False])
+def test_nothing_leads_to_a_grafana_that_does_not_run(tmp_path: Path, grafana: bool) -> None:
+    """Without it, it is no target, and alerts have no link to a dashboard."""
+    render(ROOT, tmp_path, addresses={}, secrets_dir=Path("/s"), grafana=grafana)
+    target = tmp_path / "prometheus" / "targets" / "grafana.yaml"
+    rules = (tmp_path / "prometheus" / "rules" / "requests.rules.yml").read_text()
+    assert (target.exists(), "dashboard_url" in rules) == (grafana, grafana)
+    assert "runbook_url" in rules
+
+
 def test_what_was_rendered_before_is_gone(tmp_path: Path) -> None:
     """A rule that was deleted does not go on firing."""
     stale = tmp_path / "prometheus" / "rules" / "stale.rules.yml"
