@@ -11,6 +11,9 @@ from typing import Any
 import yaml
 
 from stack.ops.drill.levers import Levers
+from stack.ops.supervisor import wait_until
+
+_SEEN_WITHIN = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +69,13 @@ def _failing_searches(levers: Levers) -> AbstractContextManager[None]:
 
 
 def _flapping_llm(levers: Levers) -> AbstractContextManager[None]:
-    state = 'max(circuit_breaker_state{service="gateway",component="llm",state="open"})'
+    breaker = 'circuit_breaker_state{service="gateway",component="llm"'
 
     def fail_and_recover(over: threading.Event) -> None:
         with levers.fault("llm", kind="error", status=503, path="/v1"):
-            _wait(over, lambda: levers.value(state) == 1)
-        _wait(over, lambda: levers.value(state) == 0)
+            _wait(over, lambda: levers.value(f'{breaker},state="open"}}') == 1)
+        # Half-open is not yet closed: what fails then is no new opening.
+        _wait(over, lambda: levers.value(f'{breaker},state="closed"}}') == 1)
 
     return levers.again_and_again(fail_and_recover)
 
@@ -99,7 +103,10 @@ def _busy_retrieval(levers: Levers) -> Iterator[None]:
 @contextmanager
 def _growing_inbox(levers: Levers) -> Iterator[None]:
     url = levers.plan.url("INBOX_PORT", "/api/notifications")
-    with levers.fault("inbox", kind="memory", megabytes=80):
+    # Growth shows against what it was before, which Prometheus has to have seen.
+    least = 'instance:process_resident_memory_bytes:min1h{service="inbox"}'
+    wait_until(lambda: levers.value(least) is not None, _SEEN_WITHIN)
+    with levers.fault("inbox", kind="memory", megabytes=120):
         levers.http.get(url)
         yield
     # Memory is given back by the first request after the fault.
@@ -260,7 +267,7 @@ CAUSES = (
         needs_load=True,
     ),
     Cause(
-        "inbox holds 80 MB more",
+        "inbox holds 120 MB more",
         _growing_inbox,
         (Drilled("MemoryGrowing", {"service": "inbox"}),),
         frozenset({"inbox"}),
