@@ -99,7 +99,7 @@ def test_each_step_is_noted_when_it_is_seen() -> None:
     assert way.missing == "resolved"
     way.take_note(seen(9, inbox="resolved"))
     assert way.complete
-    assert [way.after_fault(step) for step in STEPS] == pytest.approx([1, 3.2, 4, 5, 9])
+    assert [way.after_fault(step) for step in STEPS] == pytest.approx([1, 3, 4, 5, 9])
 
 
 def test_what_was_there_before_the_fault_does_not_count() -> None:

@@ -70,9 +70,9 @@ class TimeLine:
 
     def _note_arrival(self, stored: dict[str, Any]) -> None:
         arrived = _seconds(stored["received_at"])
-        # It may have come before the next look at Prometheus.
-        self.firing = self.firing or min(arrived, _seconds(stored["starts_at"]))
-        self.pending = self.pending or self.firing
+        # Prometheus says when it began to fire; it may have come before the next look at it.
+        self.firing = min(self.firing or arrived, arrived, _seconds(stored["starts_at"]))
+        self.pending = min(self.pending or self.firing, self.firing)
         self.delivered = self.delivered or arrived
         if stored["status"] == "resolved" and self.ended is not None:
             self.resolved = self.resolved or _seconds(stored["updated_at"])
