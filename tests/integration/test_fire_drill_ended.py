@@ -84,7 +84,7 @@ def test_a_signal_ends_the_faults(pipeline: Pipeline) -> None:
     """Though it comes twice; the exit status is the signal's, as shells have it."""
     with drilling(pipeline) as going:
         os.kill(going.pid, signal.SIGTERM)
-        os.kill(going.pid, signal.SIGINT)
+        os.kill(going.pid, signal.SIGTERM)
         assert going.wait(timeout=60) == 128 + signal.SIGTERM
     assert disturbed(pipeline) == set()
 

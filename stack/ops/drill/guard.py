@@ -72,7 +72,8 @@ def interruptible(progress: Progress) -> Iterator[None]:
 
     def end(number: int, _: FrameType | None) -> NoReturn:
         for each in _SIGNALS:
-            signal.signal(each, signal.SIG_IGN)
+            # One that has come already would be complained of under SIG_IGN.
+            signal.signal(each, lambda *_: None)
         with suppress(OSError):
             progress("ending the faults …")
         raise Interrupted(number)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 
@@ -22,6 +22,7 @@ from stack.ops.drill.timeline import STEPS, WATCHDOG, TimeLine
 _RATE = 5.0
 # What is left of an earlier drill has to be over before the next.
 _QUIET_WITHIN = 60.0
+_LOOK = 0.3
 
 
 def names() -> list[str]:
@@ -100,6 +101,12 @@ class _Wave:
                 during.enter_context(self.levers.load(_RATE))
             try:
                 going = [pool.submit(self._run, cause) for cause in causes]
+                left = set(going)
+                # In short waits: a signal that another thread has got is seen only between them.
+                while left:
+                    done, left = wait(left, timeout=_LOOK, return_when=FIRST_EXCEPTION)
+                    for each in done:
+                        each.result()
                 return [line for each in going for line in each.result()]
             except BaseException:
                 # The faults are ended by their threads, which wait for nothing more.
