@@ -89,8 +89,7 @@ def config(
         speed=SPEED,
         grafana=not without_grafana,
     )
-    for name in ("jaeger", "grafana"):
-        (folder / name).symlink_to(ROOT / name)
+    (folder / "jaeger").symlink_to(ROOT / "jaeger")
     for path in [folder, *folder.rglob("*")]:
         path.chmod(0o755 if path.is_dir() else 0o644)
     return folder
