@@ -113,12 +113,12 @@ def _growing_inbox(levers: Levers) -> Iterator[None]:
     levers.http.get(url)
 
 
-def _without_retrieval(levers: Levers) -> AbstractContextManager[None]:
+def _without(service: str) -> Callable[[Levers], AbstractContextManager[None]]:
     def take_out(text: str) -> str:
         targets = yaml.safe_load(text)
-        return yaml.safe_dump([t for t in targets if t["labels"]["service"] != "retrieval"])
+        return yaml.safe_dump([t for t in targets if t["labels"]["service"] != service])
 
-    return levers.changed("prometheus/targets/services.yaml", take_out)
+    return lambda levers: levers.changed("prometheus/targets/services.yaml", take_out)
 
 
 def _small_limit(levers: Levers) -> AbstractContextManager[None]:
@@ -274,12 +274,9 @@ CAUSES = (
     ),
     Cause(
         "retrieval taken out of the targets",
-        _without_retrieval,
-        (
-            Drilled("TargetMissing", {"service": "retrieval"}),
-            Drilled("SliMissing", {"slo": "retrieval-availability"}),
-        ),
-        frozenset({"retrieval"}),
+        _without("retrieval"),
+        (Drilled("TargetMissing", {"service": "retrieval"}),),
+        frozenset({"retrieval", "targets"}),
     ),
     Cause(
         "Jaeger halted again and again",
@@ -298,6 +295,13 @@ CAUSES = (
         lambda levers: levers.halted("llm"),
         (Drilled("TargetDown", {"service": "llm"}),),
         frozenset({"llm"}),
+    ),
+    Cause(
+        # Longer than TargetMissing remembers a target in a drill, hence another one.
+        "gateway taken out of the targets",
+        _without("gateway"),
+        (Drilled("SliMissing", {"slo": "gateway-availability"}),),
+        frozenset({"gateway", "targets"}),
     ),
     Cause(
         "24 clients for retrieval's eight threads",
@@ -329,7 +333,7 @@ CAUSES = (
         # Nothing else can be delivered meanwhile.
         frozenset(
             {"gateway", "retrieval", "llm", "inbox", "jaeger"}
-            | {"rules", "failing rules", "prometheus.yml", "alertmanager.yml"}
+            | {"rules", "failing rules", "targets", "prometheus.yml", "alertmanager.yml"}
         ),
     ),
 )
