@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ import click
 
 from stack.errors import OpsError
 from stack.ops import local, modes, report, run_folder, status
+from stack.ops.components import further_load
 from stack.ops.console import command, folder_of, out, plan_in, tell
 from stack.ops.dashboards.cli import dashboards
 from stack.ops.docker import build
@@ -145,17 +145,9 @@ def load(run_dir: Path | None, rate: float, duration: float) -> None:
     plan = modes.running_plan(plan_in(run_dir))
     if plan is None:
         raise OpsError("nothing runs to put load on; `make up` starts it")
-    environment = {
-        "GATEWAY_URL": plan.url("GATEWAY_PORT"),
-        "RATE": str(rate),
-        "DURATION": str(duration),
-        "METRICS_PORT": "0",
-    }
-    ended = subprocess.run(
-        [sys.executable, "-m", "services.loadgen"],
-        env={**os.environ, **environment},
-        cwd=plan.root,
-        check=False,
+    command_line, environment = further_load(plan, rate, duration)
+    ended = subprocess.run(  # noqa: S603 -- our own interpreter and module
+        command_line, env=environment, cwd=plan.root, check=False
     )
     sys.exit(ended.returncode)
 

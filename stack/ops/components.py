@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -118,6 +119,25 @@ def components(plan: Plan, binaries: Binaries) -> list[Component]:
     if plan.load:
         found.append(_loadgen(plan))
     return found
+
+
+def further_load(
+    plan: Plan, rate: float, duration: float = 0.0
+) -> tuple[list[str], dict[str, str]]:
+    """Return the command of a load generator beside the stack's own, and its environment.
+
+    Args:
+        plan: what runs.
+        rate: questions per second.
+        duration: seconds until it ends; 0 for no end.
+    """
+    environment = {
+        "GATEWAY_URL": plan.url("GATEWAY_PORT"),
+        "RATE": str(rate),
+        "DURATION": str(duration),
+        "METRICS_PORT": "0",
+    }
+    return [sys.executable, "-m", "services.loadgen"], {**os.environ, **environment}
 
 
 def _services(plan: Plan) -> list[Component]:

@@ -51,21 +51,31 @@ def load(run_dir: Path) -> Plan | None:
 
 
 @contextmanager
-def locked(run_dir: Path) -> Iterator[None]:
+def locked(
+    run_dir: Path, name: str = "lock", busy: str = "another stack command is at work"
+) -> Iterator[int]:
     """Keep other commands from starting or stopping things in this folder.
+
+    Args:
+        run_dir: the folder.
+        name: the lock's file in it.
+        busy: what the error says that another command does.
+
+    Yields:
+        the descriptor of the lock's file, which may be read and written.
 
     Raises:
         OpsError: the folder cannot be made, or another command is at work.
     """
     try:
         run_dir.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(run_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(run_dir / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise OpsError(f"cannot write to {run_dir}: {error}; choose another --run-dir") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
+        yield descriptor
     except BlockingIOError:
-        raise OpsError(f"another stack command is at work in {run_dir}; wait for it") from None
+        raise OpsError(f"{busy} in {run_dir}; wait for it") from None
     finally:
         os.close(descriptor)

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from stack.errors import OpsError
 from stack.ops.durations import seconds
+from stack.ops.rule_files import ENDING, FOLDER, rules_in
 from stack.ops.run_folder import checkout
 
-RULES = "prometheus/rules"
 RUNBOOKS = "docs/runbooks"
 INDEX = "README.md"
 
-_ENDING = ".rules.yml"
 _HEADER = """\
 # Runbooks
 
@@ -52,32 +47,16 @@ class Alert:
     files: tuple[str, ...]
 
 
-def alert_rules(root: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield each alerting rule with the name of its file, in the order in which they stand.
-
-    Args:
-        root: the checkout.
-
-    Raises:
-        OpsError: a rule file cannot be read.
-    """
-    for path in sorted((root / RULES).glob(f"*{_ENDING}")):
-        try:
-            groups = yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]
-            rules = [rule for group in groups for rule in group["rules"]]
-        except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError) as error:
-            raise OpsError(f"{path}: no rule file that can be read ({error!r}); mend it") from error
-        yield from ((path.name, rule) for rule in rules if "alert" in rule)
-
-
 def alerts(root: Path) -> list[Alert]:
     """List the alerts, each once: those on SLOs have a rule for each SLO.
 
     Raises:
-        OpsError: as `alert_rules`.
+        OpsError: a rule file cannot be read.
     """
     found: dict[str, Alert] = {}
-    for file, rule in alert_rules(root):
+    for file, rule in rules_in(root / FOLDER):
+        if "alert" not in rule:
+            continue
         name = rule["alert"]
         known = found.get(name)
         files = tuple(dict.fromkeys((*(known.files if known else ()), file)))
@@ -128,7 +107,7 @@ def _first_sentence(page: Path) -> str:
 
 def _together(files: tuple[str, ...]) -> str:
     """Return one name for all files: the only one's, or a pattern by what is before the dash."""
-    return files[0] if len(files) == 1 else f"{files[0].partition('-')[0]}-*{_ENDING}"
+    return files[0] if len(files) == 1 else f"{files[0].partition('-')[0]}-*{ENDING}"
 
 
 def main() -> None:

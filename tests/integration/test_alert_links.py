@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
+
+from stack.ops.rule_files import FOLDER, rules_in
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Pipeline
@@ -25,11 +26,5 @@ def test_every_link_of_every_alert_is_live(pipeline: "Pipeline") -> None:
 
 
 def _alerts(pipeline: "Pipeline") -> list[dict[str, Any]]:
-    rules = pipeline.run_dir / "config" / "prometheus" / "rules"
-    return [
-        rule
-        for path in rules.glob("*.rules.yml")
-        for group in yaml.safe_load(path.read_text())["groups"]
-        for rule in group["rules"]
-        if "alert" in rule
-    ]
+    folder = pipeline.run_dir / "config" / FOLDER
+    return [rule for _, rule in rules_in(folder) if "alert" in rule]

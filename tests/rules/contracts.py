@@ -10,10 +10,11 @@ from typing import Any
 
 import yaml
 
+from stack.ops.rule_files import FOLDER, rules_in
 from tests.rules.promql import Kind, groupings, parts, selectors
 
 ROOT = Path(__file__).parents[2]
-RULES = ROOT / "prometheus" / "rules"
+RULES = ROOT / FOLDER
 # Every series of a scrape has these: from prometheus.yml and the targets.
 SCRAPED = frozenset({"job", "instance", "service"})
 # What Prometheus makes itself at each scrape, and of each alert.
@@ -61,12 +62,7 @@ def _series(contract: dict[str, Any]) -> Iterator[tuple[str, frozenset[str]]]:
 
 def rules() -> list[tuple[str, Rule]]:
     """Return every rule with the name of its file."""
-    return [
-        (path.name, rule)
-        for path in sorted(RULES.glob("*.rules.yml"))
-        for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]
-        for rule in group["rules"]
-    ]
+    return list(rules_in(RULES))
 
 
 def expressions(rule: Rule) -> list[str]:

@@ -15,6 +15,7 @@ import yaml
 
 from services.inbox.pages import HEARD_WITHIN
 from stack.ops.durations import seconds
+from stack.ops.rule_files import FOLDER, rules_in
 from tests.alerting import GUIDE, PEOPLE, ROOT, STRICT, edited, programs
 
 RECEIVERS = {"Slack": "slack", "E-mail": "mail", "PagerDuty": "pagerduty"}
@@ -31,11 +32,9 @@ ODD: list[dict[str, str]] = [
 
 def alerts() -> Iterator[dict[str, str]]:
     """Yield the labels of every alert that a rule makes, as far as the rule names them."""
-    for path in sorted((ROOT / "prometheus" / "rules").glob("*.rules.yml")):
-        for group in yaml.safe_load(path.read_text())["groups"]:
-            for rule in group["rules"]:
-                if "alert" in rule:
-                    yield {"alertname": rule["alert"], **rule["labels"]}
+    for _, rule in rules_in(ROOT / FOLDER):
+        if "alert" in rule:
+            yield {"alertname": rule["alert"], **rule["labels"]}
 
 
 ALERTS = [dict(each) for each in sorted({tuple(sorted(labels.items())) for labels in alerts()})]

@@ -1,7 +1,6 @@
 """The components' own checkers accept the files; every alert says what is needed, and is tested."""
 
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +13,13 @@ from stack.ops.components import Plan
 from stack.ops.local import addresses
 from stack.ops.ports import DEFAULTS
 from stack.ops.render import render
+from stack.ops.rule_files import FOLDER, rules_in
 from stack.ops.secrets import make_secrets
 
 ROOT = Path(__file__).parents[2]
 
 
-def alerts() -> Iterator[dict[str, Any]]:
-    for path in sorted((ROOT / "prometheus" / "rules").glob("*.rules.yml")):
-        for group in yaml.safe_load(path.read_text())["groups"]:
-            yield from (rule for rule in group["rules"] if "alert" in rule)
-
-
-ALERTS = list(alerts())
+ALERTS = [rule for _, rule in rules_in(ROOT / FOLDER) if "alert" in rule]
 
 
 @pytest.fixture(scope="session")

@@ -17,11 +17,12 @@ from services.retrieval.index import Index, build
 from services.retrieval.sections import read_documents
 from stack.errors import OpsError
 from stack.ops.cli import FIRST_QUESTION
-from stack.ops.runbooks import INDEX, RUNBOOKS, Alert, alert_rules, alerts, index, spoken
+from stack.ops.rule_files import FOLDER, rules_in
+from stack.ops.runbooks import INDEX, RUNBOOKS, Alert, alerts, index, spoken
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / RUNBOOKS).glob("*.md"))
-RULES = list(alert_rules(ROOT))
+RULES = [each for each in rules_in(ROOT / FOLDER) if "alert" in each[1]]
 NAMES = sorted({rule["alert"] for _, rule in RULES})
 SECTIONS = ["Meaning", "Impact", "First checks", "Mitigation", "Drill", "When to silence"]
 COMMAND = re.compile(r"`((?:make|curl|\.venv/bin/\S+) [^`\n]+)`")

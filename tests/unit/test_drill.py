@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from click.testing import CliRunner
 
 from stack.errors import OpsError
@@ -22,6 +21,7 @@ from stack.ops.drill.run import choose, names, waves
 from stack.ops.drill.timeline import STEPS, TimeLine
 from stack.ops.ports import DEFAULTS
 from stack.ops.render import render
+from stack.ops.rule_files import FOLDER, rules_in
 
 ROOT = Path(__file__).parents[2]
 FAULT = 1_800_000_000.0
@@ -54,12 +54,7 @@ def line(alert: Drilled | None = None) -> TimeLine:
 
 def test_every_alert_has_a_drill() -> None:
     """None is left out, and none that is no longer there is drilled."""
-    rules = [
-        rule
-        for path in (ROOT / "prometheus" / "rules").glob("*.rules.yml")
-        for group in yaml.safe_load(path.read_text())["groups"]
-        for rule in group["rules"]
-    ]
+    rules = [rule for _, rule in rules_in(ROOT / FOLDER)]
     assert set(names()) == {rule["alert"] for rule in rules if "alert" in rule}
     assert len(names()) == len(set(names())), "each by one cause"
 

@@ -6,13 +6,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from stack.errors import OpsError
+from stack.ops.rule_files import FOLDER, rules_in
 
-FOLDER = Path("prometheus") / "rules"
 _COMPARISON = re.compile(r"\s*(==|>=|<=|>|<)\s*")
 
 
@@ -41,7 +38,7 @@ class Rules:
     """
 
     def __init__(self, root: Path) -> None:
-        rules = list(_read(root))
+        rules = [rule for _, rule in rules_in(root / FOLDER)]
         self._limits = {
             rule["record"]: float(rule["expr"].removeprefix("vector(").removesuffix(")"))
             for rule in rules
@@ -99,9 +96,3 @@ def _outside(pattern: str, text: str) -> Iterator[int]:
             depth -= 1
         elif depth == 0 and not match[0].startswith('"'):
             yield match.start()
-
-
-def _read(root: Path) -> Iterator[dict[str, Any]]:
-    for path in sorted((root / FOLDER).glob("*.rules.yml")):
-        for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]:
-            yield from group["rules"]

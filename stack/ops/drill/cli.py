@@ -34,7 +34,7 @@ def fire_drill(run_dir: Path | None, alerts: tuple[str, ...], as_json: bool) -> 
 
     ALL drills every alert there is. At full speed that can take days, since windows do; after
     `stack up --speed 20` it takes some minutes. Ctrl-C ends the faults. If a drill is killed, the
-    next one first puts back what it left; so do `make down` and `make up`.
+    next one first puts back what it left; so does `make down`, and `make up` after it.
     """
     if not alerts:
         raise OpsError(f"ALERT= names what is to fire: {ALL}, {', '.join(names())}")

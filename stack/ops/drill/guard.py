@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import threading
@@ -11,12 +10,11 @@ from contextlib import closing, contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
-from stack.errors import OpsError
+from stack.ops import run_folder
 from stack.ops.commands import Progress
 from stack.ops.components import Plan
 from stack.ops.drill.levers import Levers
 
-_LOCK = "drill.lock"
 # The terminal is closed, Ctrl-C, and what a job's runner sends.
 _SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
@@ -44,12 +42,7 @@ def guarded(plan: Plan, progress: Progress) -> Iterator[None]:
     Raises:
         OpsError: another drill is going on, or something cannot be put back.
     """
-    descriptor = os.open(plan.run_dir / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise OpsError(f"another drill is going on in {plan.run_dir}; wait for it") from None
+    with run_folder.locked(plan.run_dir, "drill.lock", "another drill is going on") as descriptor:
         if os.fstat(descriptor).st_size:
             progress("putting back what an earlier drill may have left …")
             with closing(Levers(plan)) as levers:
@@ -58,8 +51,6 @@ def guarded(plan: Plan, progress: Progress) -> Iterator[None]:
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
         os.ftruncate(descriptor, 0)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -18,9 +16,10 @@ import psutil
 import yaml
 
 from stack.errors import OpsError
-from stack.ops.components import Plan
+from stack.ops.components import Plan, further_load
 from stack.ops.docker.containers import containers
 from stack.ops.docker.engine import find_engine
+from stack.ops.rule_files import ENDING, FOLDER
 from stack.ops.supervisor import Supervisor
 
 _PORTS = {
@@ -126,7 +125,7 @@ class Levers:
     @contextmanager
     def rules(self, name: str, *rules: Mapping[str, Any]) -> Iterator[None]:
         """Have Prometheus evaluate further rules."""
-        file = self._rules / f"{_RULES}{name}.rules.yml"
+        file = self._rules / f"{_RULES}{name}{ENDING}"
         try:
             _write(file, yaml.safe_dump({"groups": [{"name": name, "rules": list(rules)}]}))
             self._reload("prometheus/")
@@ -138,14 +137,10 @@ class Levers:
     @contextmanager
     def load(self, rate: float) -> Iterator[None]:
         """Ask the gateway `rate` questions per second."""
-        environment = {
-            "GATEWAY_URL": self.plan.url("GATEWAY_PORT"),
-            "RATE": f"{rate:g}",
-            "METRICS_PORT": "0",
-        }
-        with subprocess.Popen(
-            [sys.executable, "-m", "services.loadgen"],
-            env={**os.environ, **environment},
+        command, environment = further_load(self.plan, rate)
+        with subprocess.Popen(  # noqa: S603 -- our own interpreter and module
+            command,
+            env=environment,
             cwd=self.plan.root,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -251,7 +246,7 @@ class Levers:
 
     @property
     def _rules(self) -> Path:
-        return self.plan.config / "prometheus" / "rules"
+        return self.plan.config / FOLDER
 
     def _reload(self, path: str) -> None:
         """Have the component whose file this is read its configuration again."""

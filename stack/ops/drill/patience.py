@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
-import yaml
 
 from stack.errors import OpsError
 from stack.ops.components import Plan
 from stack.ops.durations import seconds
+from stack.ops.rule_files import FOLDER, rules_in
 
 _SLACK = 60.0
 _NAME = re.compile(r"[a-z][a-zA-Z0-9_:]*")
@@ -62,7 +58,7 @@ def patience(plan: Plan) -> dict[str, Patience]:
     Raises:
         OpsError: the stack was not started with rendered files.
     """
-    rules = list(_rules(plan.config / "prometheus" / "rules"))
+    rules = [rule for _, rule in rules_in(plan.config / FOLDER)]
     windows = {rule["record"]: _longest(rule["expr"]) for rule in rules if "record" in rule}
     found = {
         rule["alert"]: Patience(
@@ -80,12 +76,6 @@ def patience(plan: Plan) -> dict[str, Patience]:
     if not found:
         raise OpsError(f"there are no rules in {plan.config}; start the stack by `make up`")
     return found
-
-
-def _rules(folder: Path) -> Iterator[dict[str, Any]]:
-    for file in sorted(folder.glob("*.rules.yml")):
-        for group in yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]:
-            yield from group["rules"]
 
 
 def _longest(expression: object) -> float:

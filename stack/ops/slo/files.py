@@ -5,11 +5,13 @@ from __future__ import annotations
 from itertools import zip_longest
 from pathlib import Path
 
+from stack.ops import generated
+from stack.ops.rule_files import ENDING
+from stack.ops.rule_files import FOLDER as RULES
 from stack.ops.slo.rules import generate
 from stack.ops.slo.spec import FOLDER, load
 
-RULES = Path("prometheus") / "rules"
-PATTERN = "slo-*.rules.yml"
+_PATTERN = RULES / f"slo-*{ENDING}"
 
 
 def expected(root: Path) -> dict[Path, str]:
@@ -19,37 +21,23 @@ def expected(root: Path) -> dict[Path, str]:
         OpsError: a spec is wrong.
     """
     return {
-        RULES / f"slo-{name}.rules.yml": generate(spec, str(FOLDER / f"{name}.yaml"))
+        RULES / f"slo-{name}{ENDING}": generate(spec, str(FOLDER / f"{name}.yaml"))
         for name, spec in load(root).items()
     }
 
 
 def write(root: Path) -> list[Path]:
     """Write the rules and delete those whose spec is gone; return what was written."""
-    texts = expected(root)
-    for path in _stale(root, texts):
-        (root / path).unlink()
-    for path, text in texts.items():
-        (root / path).write_text(text, encoding="utf-8")
-    return list(texts)
+    return generated.write(root, expected(root), _PATTERN)
 
 
 def drift(root: Path) -> list[str]:
     """Return one line for each file that differs from what its spec gives, and where."""
-    texts = expected(root)
-    found = [f"{path}: no spec gives it; delete it" for path in _stale(root, texts)]
-    for path, text in texts.items():
-        if not (root / path).is_file():
-            found.append(f"{path}: is missing")
-            continue
-        pairs = zip_longest(text.splitlines(), (root / path).read_text("utf-8").splitlines())
-        for number, (wanted, there) in enumerate(pairs, start=1):
-            if wanted != there:
-                found.append(f"{path}:{number}: is {there!r}, the spec gives {wanted!r}")
-                break
-    return found
+    return generated.drift(root, expected(root), _PATTERN, "spec", _first_difference)
 
 
-def _stale(root: Path, texts: dict[Path, str]) -> list[Path]:
-    there = sorted(path.relative_to(root) for path in (root / RULES).glob(PATTERN))
-    return [path for path in there if path not in texts]
+def _first_difference(path: Path, given: str, there: str) -> str:
+    pairs = enumerate(zip_longest(given.splitlines(), there.splitlines()), start=1)
+    differing = ((number, *pair) for number, pair in pairs if pair[0] != pair[1])
+    number, wanted, found = next(differing, (0, "", ""))
+    return f"{path}:{number}: is {found!r}, the spec gives {wanted!r}"
