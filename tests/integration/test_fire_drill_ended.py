@@ -23,8 +23,10 @@ ALERTS = ("TargetDown", "PrometheusRuleFailing", "AlertmanagerConfigReloadFailed
 def drilling(pipeline: Pipeline) -> Iterator[subprocess.Popen[bytes]]:
     """Have a drill go on, all of whose faults are on; it is killed at the end.
 
-    Its alerts are silenced: the faults last, since nothing is delivered.
+    Its alerts are silenced: the faults last, since nothing is delivered. None may fire before that:
+    of the end of what is silenced the inbox would never hear.
     """
+    until(lambda: firing(pipeline).isdisjoint(ALERTS), "all is quiet", deadline=120)
     silences = [pipeline.silence(alert) for alert in ALERTS]
     with subprocess.Popen(
         [sys.executable, "-m", "stack.ops.cli", "fire-drill", *ALERTS],
@@ -43,6 +45,13 @@ def drilling(pipeline: Pipeline) -> Iterator[subprocess.Popen[bytes]]:
                 pipeline.http.delete(
                     pipeline.url("ALERTMANAGER_PORT", f"/api/v2/silence/{silence}")
                 ).raise_for_status()
+
+
+def firing(pipeline: Pipeline) -> set[str]:
+    """Name what is active in Prometheus, or fires as far as the inbox knows."""
+    active = pipeline.get("PROMETHEUS_PORT", "/api/v1/alerts")["data"]["alerts"]
+    heard = pipeline.get("INBOX_PORT", "/api/alerts", status="firing", limit=1000)["alerts"]
+    return {alert["labels"]["alertname"] for alert in [*active, *heard]}
 
 
 def disturbed(pipeline: Pipeline) -> set[str]:
