@@ -14,12 +14,12 @@ import click
 from stack.errors import OpsError
 from stack.ops import local, modes, report, run_folder, status
 from stack.ops.components import further_load
-from stack.ops.console import command, folder_of, out, plan_in, tell
 from stack.ops.dashboards.cli import dashboards
 from stack.ops.docker import build
 from stack.ops.docker.engine import find_engine
 from stack.ops.drill.cli import fire_drill
 from stack.ops.slo.cli import slo
+from stack.ops.terminal import command, folder_of, out, plan_in, tell
 
 FIRST_QUESTION = "What do I do when CircuitBreakerOpen fires?"
 

@@ -6,7 +6,7 @@ import click
 
 from stack.errors import OpsError
 from stack.ops import run_folder
-from stack.ops.console import command, out
+from stack.ops.terminal import command, out
 
 
 @click.group()

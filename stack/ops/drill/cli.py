@@ -12,11 +12,11 @@ from pathlib import Path
 import click
 
 from stack.errors import OpsError
-from stack.ops.console import command, out, plan_in, tell
 from stack.ops.drill.guard import Interrupted
 from stack.ops.drill.run import drill, names
 from stack.ops.drill.timeline import STEPS, TimeLine
 from stack.ops.modes import running_plan
+from stack.ops.terminal import command, out, plan_in, tell
 
 ALL = "ALL"
 # Columns of the table, in characters.

@@ -8,10 +8,10 @@ import click
 
 from stack.errors import OpsError
 from stack.ops import report, run_folder
-from stack.ops.console import command, out
 from stack.ops.slo import explain, files
 from stack.ops.slo.rules import percent
 from stack.ops.slo.spec import FOLDER, Slo, load
+from stack.ops.terminal import command, out
 
 
 @click.group()
