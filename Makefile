@@ -59,8 +59,8 @@ format: $(VENV)/.dev ## Rewrite the code in the project's style
 
 lock: $(VENV)/.dev ## Pin every dependency anew, with hashes
 	@$(COMPILE) pyproject.toml --all-extras --group dev --group build -o requirements/dev.lock
-	@$(COMPILE) pyproject.toml --extra services --extra ops --group build -c requirements/dev.lock -o requirements/ops.lock
-	@$(COMPILE) pyproject.toml --extra services -c requirements/dev.lock -o requirements/services.lock
+	@$(COMPILE) pyproject.toml --extra services --extra ops --extra console --group build -c requirements/dev.lock -o requirements/ops.lock
+	@$(COMPILE) pyproject.toml --extra services --extra console -c requirements/dev.lock -o requirements/services.lock
 	@$(COMPILE) --group build -c requirements/dev.lock -o requirements/build.lock
 
 runbooks: $(VENV)/.ops ## Write the index of the runbooks anew, from the rules and the pages

@@ -1,0 +1,77 @@
+"""What the console is told: where the files are that Grafana would read, and what they say."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from stack.environment import folder, read
+from stack.errors import ConfigurationError
+from stack.ops.console.timerange import seconds
+
+_VARIABLE = "GRAFANA_CONFIG_DIR"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where the console finds what it shows.
+
+    Args:
+        dashboards: the folder of the dashboards' JSON.
+        prometheus: the URL that is asked for series.
+        jaeger: the URL that is asked for traces.
+        alertmanager: the URL that is asked what is silenced.
+        scrape_interval: seconds between two samples of a series.
+    """
+
+    dashboards: Path
+    prometheus: str
+    jaeger: str
+    alertmanager: str
+    scrape_interval: float
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
+        """Read `GRAFANA_CONFIG_DIR`, a folder with `dashboards/` and `provisioning/`.
+
+        Raises:
+            ConfigurationError: it is no such folder, or a datasource is missing in it.
+        """
+        root = read(environ, _VARIABLE, folder, Path("grafana"))
+        sources = _datasources(root / "provisioning" / "datasources")
+
+        def url(kind: str) -> str:
+            if kind not in sources:
+                raise ConfigurationError(
+                    _VARIABLE, str(root), f"a folder whose provisioning has a {kind} datasource"
+                )
+            return str(sources[kind]["url"]).rstrip("/")
+
+        options = sources.get("prometheus", {}).get("jsonData") or {}
+        return cls(
+            dashboards=root / "dashboards",
+            prometheus=url("prometheus"),
+            jaeger=url("jaeger"),
+            alertmanager=url("alertmanager"),
+            scrape_interval=seconds(str(options.get("timeInterval", "15s"))),
+        )
+
+
+def _datasources(path: Path) -> dict[str, dict[str, Any]]:
+    """Return the first datasource of each type."""
+    found: dict[str, dict[str, Any]] = {}
+    for file in sorted(path.glob("*.yaml")):
+        try:
+            listed = yaml.safe_load(file.read_text(encoding="utf-8"))["datasources"]
+            for source in listed:
+                found.setdefault(source["type"], source)
+        except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError) as error:
+            raise ConfigurationError(
+                _VARIABLE, str(file), f"a datasources file ({error})"
+            ) from None
+    return found

@@ -1,0 +1,78 @@
+// Keeps a page as new as what it shows: asks for it again and changes what has changed.
+import { draw, forget } from "./charts.js";
+
+const live = document.getElementById("live");
+const asof = document.getElementById("asof");
+let pressed = false;
+
+function page() {
+  const marks = document.getElementById("marks");
+  return {
+    from: Number(live.dataset.from),
+    to: Number(live.dataset.to),
+    marks: marks ? JSON.parse(marks.textContent) : [],
+  };
+}
+
+async function refresh() {
+  let fresh;
+  try {
+    const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+    const text = new DOMParser().parseFromString(await answer.text(), "text/html");
+    fresh = text.getElementById("live");
+    if (!fresh) return say(`${text.querySelector("h1")?.textContent ?? answer.statusText}; trying again`, true);
+  } catch {
+    return say("The console does not answer; trying again", true);
+  }
+  say(`as of ${new Date().toLocaleTimeString("en-GB")}`);
+  Object.assign(live.dataset, fresh.dataset);
+  if (!live.classList.contains("grid")) return live.replaceChildren(...fresh.childNodes);
+  document.getElementById("marks").replaceWith(fresh.querySelector("#marks"));
+  for (const panel of [...fresh.querySelectorAll(".panel")]) renew(panel);
+}
+
+function renew(panel) {
+  const old = document.getElementById(panel.id);
+  if (!old || old.querySelector(":popover-open") || (pressed && old.matches(":hover"))) return;
+  const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
+  const scrolled = old.querySelector(".scroll")?.scrollTop ?? 0;
+  const hovered = old.matches(":hover");
+  // What a person points at is left as it is, unless it is no chart.
+  if (hovered && old.querySelector(".chart") && panel.querySelector(".chart")) return;
+  forget(old);
+  old.replaceWith(panel);
+  draw(panel, page());
+  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  const scroll = panel.querySelector(".scroll");
+  if (scroll) scroll.scrollTop = scrolled;
+}
+
+function say(text, bad = false) {
+  asof.textContent = text;
+  asof.classList.toggle("bad", bad);
+}
+
+function again(seconds) {
+  setTimeout(async () => {
+    if (!document.hidden) await refresh();
+    again(seconds);
+  }, seconds * 1000);
+}
+
+addEventListener("pointerdown", () => (pressed = true));
+addEventListener("pointerup", () => (pressed = false));
+
+const choices = document.getElementById("choices");
+choices?.addEventListener("change", (event) => {
+  // Of several boxes each is ticked before they are sent.
+  if (event.target.type === "checkbox") return;
+  const wanted = new URLSearchParams(new FormData(choices));
+  const to = choices.elements.from.selectedOptions[0].dataset.to;
+  if (to) wanted.set("to", to);
+  location.assign(`${choices.action}?${wanted}`);
+});
+
+draw(live, page());
+say(`as of ${new Date().toLocaleTimeString("en-GB")}`);
+document.documentElement.dataset.ready = "yes";
+if (live.dataset.refresh) again(Number(live.dataset.refresh));

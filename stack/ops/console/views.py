@@ -1,0 +1,255 @@
+"""What a panel shows, ready to be written: one function for each of Grafana's types."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from markdown_it import MarkdownIt
+
+from stack.ops.console import charts
+from stack.ops.console.asking import Answer, Course
+from stack.ops.console.dashboard import Dashboard, Panel
+from stack.ops.console.values import colour, ground, written
+from stack.ops.console.variables import filled
+
+_markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+_MATCHER = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What panels need to know beside their answers.
+
+    Args:
+        known: the values of all variables.
+        boards: all dashboards.
+        alerts: what is pending or fires.
+    """
+
+    known: Mapping[str, str]
+    boards: Sequence[Dashboard]
+    alerts: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(slots=True)
+class View:
+    """A panel as its template takes it.
+
+    Args:
+        panel: the dashboard's.
+        answer: what it got.
+        template: its file in `templates/panels`.
+        shown: what that file is given.
+        problem: why it shows nothing.
+        empty: what stands there when there is nothing to show.
+    """
+
+    panel: Panel
+    answer: Answer
+    template: str
+    shown: dict[str, Any] = field(default_factory=dict)
+    problem: str = ""
+    empty: str = ""
+
+
+def view(answer: Answer, page: Page) -> View:
+    """Make what is shown of an answer."""
+    panel = answer.panel
+    template, show = _KINDS.get(panel.kind, ("", None))
+    if show is None:
+        return View(panel, answer, "empty", problem=f"the console draws no {panel.kind!r} panels")
+    found = View(panel, answer, template, problem=answer.problem)
+    found.shown = show(answer, page) if answer.courses or not panel.targets else {}
+    if not found.shown and panel.kind == "stat":
+        found.shown = {"tiles": [_empty_tile(panel)]}
+    elif not found.shown:
+        found.template, found.empty = "empty", written(None, panel.defaults)
+    return found
+
+
+def _tiles(answer: Answer, page: Page) -> dict[str, Any]:
+    return {"tiles": [_tile(answer, course, page) for course in answer.courses]}
+
+
+def _tile(answer: Answer, course: Course, page: Page) -> dict[str, Any]:
+    panel, value = answer.panel, course.series.last
+    return {
+        "name": course.name,
+        "text": _name_or_value(panel, course),
+        "ground": ground(colour(value, panel.defaults)),
+        "path": _sparkline(course.series.values) if _has_graph(panel) else "",
+        "link": _link(panel, course, page),
+    }
+
+
+def _empty_tile(panel: Panel) -> dict[str, Any]:
+    """Return what stands where there is no series."""
+    fields = panel.defaults
+    return {"text": written(None, fields), "ground": ground(colour(None, fields)), "path": ""}
+
+
+def _name_or_value(panel: Panel, course: Course) -> str:
+    if panel.options.get("textMode") == "name":
+        return course.name
+    return written(course.series.last, panel.defaults)
+
+
+def _has_graph(panel: Panel) -> bool:
+    return panel.options.get("graphMode") == "area"
+
+
+def _sparkline(values: Sequence[float | None]) -> str:
+    """Return an area of 100 by 30 as SVG has it; gaps are bridged."""
+    points = [(at, value) for at, value in enumerate(values) if value is not None]
+    if len(points) < 2:
+        return ""
+    low, high = min(value for _, value in points), max(value for _, value in points)
+    width, height = len(values) - 1, (high - min(low, 0)) or 1
+    drawn = [
+        f"{100 * at / width:.1f},{30 - 28 * (value - min(low, 0)) / height:.1f}"
+        for at, value in points
+    ]
+    first, last = (100 * points[at][0] / width for at in (0, -1))
+    return f"M{first:.1f},30 L{' L'.join(drawn)} L{last:.1f},30 Z"
+
+
+def _gauges(answer: Answer, page: Page) -> dict[str, Any]:
+    return {"gauges": [_gauge(answer.panel, course, page) for course in answer.courses]}
+
+
+def _gauge(panel: Panel, course: Course, page: Page) -> dict[str, Any]:
+    value = course.series.last
+    low, high = panel.defaults.get("min", 0), panel.defaults.get("max", 1)
+    share = 0.0 if value is None else (value - low) / ((high - low) or 1)
+    return {
+        "name": course.name,
+        "text": written(value, panel.defaults),
+        "share": min(1.0, max(0.0, share)),
+        "color": colour(value, panel.defaults),
+        "link": _link(panel, course, page),
+    }
+
+
+def _table(answer: Answer, page: Page) -> dict[str, Any]:
+    panel = answer.panel
+    rows = [{**each.series.labels, "Value": each.series.last} for each in answer.courses]
+    columns = list(dict.fromkeys(name for row in rows for name in row if name != "__name__"))
+    headings = {name: name for name in columns}
+    for change in panel.transformations:
+        if change["id"] == "organize":
+            organized = change["options"]
+            excluded = {name for name, out in organized.get("excludeByName", {}).items() if out}
+            order = organized.get("indexByName", {})
+            columns = [name for name in columns if name not in excluded]
+            columns.sort(key=lambda name: order.get(name, len(order)))
+            headings |= {k: v for k, v in organized.get("renameByName", {}).items() if v}
+    for by in reversed(panel.options.get("sortBy") or ()):
+        name = next((n for n in columns if headings[n] == by["displayName"]), "")
+        rows.sort(key=lambda row: _order(row.get(name)), reverse=bool(by.get("desc")))
+    cells = [[_cell(panel, row, name, headings[name], page) for name in columns] for row in rows]
+    return {"headings": [headings[name] for name in columns], "rows": cells}
+
+
+def _order(value: object) -> tuple[bool, float, str]:
+    number = isinstance(value, float)
+    return number, value if isinstance(value, float) else 0.0, "" if number else str(value)
+
+
+def _cell(
+    panel: Panel, row: Mapping[str, Any], name: str, heading: str, page: Page
+) -> dict[str, Any]:
+    value = row.get(name)
+    fields = {**panel.defaults, **panel.overrides.get(heading, {})}
+    number = isinstance(value, float)
+    text = written(value, fields) if isinstance(value, float) else str(value or "")
+    known = {"__value.raw": f"{value:g}" if isinstance(value, float) else text}
+    known |= {f"__field.labels.{key}": str(each) for key, each in row.items()}
+    known |= {f"__data.fields.{key}": str(each) for key, each in row.items()}
+    return {
+        "text": text,
+        "number": number,
+        "color": colour(value, fields) if isinstance(value, float) and _coloured(fields) else "",
+        "links": [] if text == "" else _links(fields.get("links") or (), known, page),
+    }
+
+
+def _coloured(fields: Mapping[str, Any]) -> bool:
+    cell = fields.get("custom.cellOptions") or (fields.get("custom") or {}).get("cellOptions") or {}
+    return str(cell.get("type", "")).startswith("color")
+
+
+def _link(panel: Panel, course: Course, page: Page) -> dict[str, str] | None:
+    last = course.series.last
+    known = {f"__field.labels.{key}": value for key, value in course.series.labels.items()}
+    known |= {"__value.raw": f"{last:g}" if last is not None else "", "__field.name": course.name}
+    return next(iter(_links(panel.defaults.get("links") or (), known, page)), None)
+
+
+def _links(
+    listed: Sequence[Mapping[str, Any]], known: Mapping[str, str], page: Page
+) -> list[dict[str, str]]:
+    values = {**page.known} | {name: quote(value, safe="") for name, value in known.items()}
+    return [{"title": each["title"], "url": filled(each["url"], values)} for each in listed]
+
+
+def _text(answer: Answer, page: Page) -> dict[str, Any]:
+    options = answer.panel.options
+    content = filled(str(options.get("content", "")), page.known)
+    rendered = _markdown.render(content) if options.get("mode", "markdown") == "markdown" else ""
+    return {"html": rendered, "plain": content}
+
+
+def _boards(answer: Answer, page: Page) -> dict[str, Any]:
+    wanted = set(answer.panel.options.get("tags") or ())
+    return {"boards": [board for board in page.boards if wanted <= set(board.tags)]}
+
+
+def _alert_list(answer: Answer, page: Page) -> dict[str, Any]:
+    options = answer.panel.options
+    matchers = _MATCHER.findall(options.get("alertInstanceLabelFilter") or "")
+    states = {name for name, shown in (options.get("stateFilter") or {}).items() if shown}
+    found = [
+        alert
+        for alert in page.alerts
+        if alert["state"] in states and all(_matches(alert["labels"], *each) for each in matchers)
+    ]
+    return {"alerts": found[: int(options.get("maxItems") or 20)]}
+
+
+def _matches(labels: Mapping[str, str], name: str, operator: str, value: str) -> bool:
+    found = labels.get(name, "")
+    equal = bool(re.fullmatch(value, found)) if "~" in operator else found == value
+    return equal != operator.startswith("!")
+
+
+def _chart(kind: Callable[[Answer], dict[str, Any]]) -> Callable[[Answer, Page], dict[str, Any]]:
+    """Give a chart's legend its links."""
+
+    def shown(answer: Answer, page: Page) -> dict[str, Any]:
+        found = kind(answer)
+        if not found:
+            return {}
+        links = {course.name: _link(answer.panel, course, page) for course in answer.courses}
+        for entry in found["legend"]:
+            entry["link"] = links.get(entry["name"])
+        return found
+
+    return shown
+
+
+_KINDS: Mapping[str, tuple[str, Callable[[Answer, Page], dict[str, Any]]]] = {
+    "stat": ("stat", _tiles),
+    "gauge": ("gauge", _gauges),
+    "bargauge": ("bargauge", _gauges),
+    "table": ("table", _table),
+    "text": ("text", _text),
+    "dashlist": ("dashlist", _boards),
+    "alertlist": ("alertlist", _alert_list),
+    "timeseries": ("chart", _chart(charts.lines)),
+    "state-timeline": ("chart", _chart(charts.states)),
+    "heatmap": ("chart", _chart(charts.spread)),
+}
