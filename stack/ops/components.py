@@ -12,6 +12,7 @@ from stack.ops.binaries import Binaries
 from stack.ops.ports import LOCALHOST
 
 GUNICORN = (sys.executable, "-m", "gunicorn")
+_ONE_WORKER = ("--workers=1", "--worker-class=gthread", "--threads=8", "--no-control-socket")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class Plan:
         mode: how it is run, as `local` processes or as containers by `compose`.
         project: what Compose calls it.
         jaeger: the path of Jaeger's program in local mode; empty for the embedded trace store.
+        console: whether it stands in for Grafana, and shows the traces.
     """
 
     root: Path
@@ -60,6 +62,7 @@ class Plan:
     mode: str = "local"
     project: str = "stack"
     jaeger: str = ""
+    console: bool = True
 
     def url(self, port: str, path: str = "") -> str:
         """Return the address of a path of what has that port."""
@@ -68,6 +71,16 @@ class Plan:
     def bind(self, port: str) -> str:
         """Return host and port with a colon between."""
         return f"{LOCALHOST}:{self.ports[port]}"
+
+    @property
+    def dashboards_url(self) -> str:
+        """Where a person looks at dashboards."""
+        return self.url("CONSOLE_PORT" if self.console else "GRAFANA_PORT")
+
+    @property
+    def traces_url(self) -> str:
+        """Where a person looks at traces; the console has Jaeger's own paths."""
+        return self.url("CONSOLE_PORT" if self.console else "JAEGER_QUERY_PORT")
 
     @property
     def breaker_timeout(self) -> float:
@@ -115,6 +128,7 @@ def components(plan: Plan, binaries: Binaries) -> list[Component]:
         *_services(plan),
         _alertmanager(plan, binaries),
         _prometheus(plan, binaries),
+        _console(plan),
     ]
     if plan.load:
         found.append(_loadgen(plan))
@@ -155,7 +169,7 @@ def _services(plan: Plan) -> list[Component]:
             {
                 "RETRIEVAL_URL": plan.url("RETRIEVAL_PORT"),
                 "LLM_BASE_URL": plan.url("LLM_PORT"),
-                "JAEGER_URL": plan.url("JAEGER_QUERY_PORT"),
+                "JAEGER_URL": plan.traces_url,
                 "BREAKER_TIMEOUT_SECONDS": f"{plan.breaker_timeout:g}",
             },
             "ask a question",
@@ -165,7 +179,7 @@ def _services(plan: Plan) -> list[Component]:
             "inbox",
             {
                 "DATABASE_PATH": str(plan.data / "inbox.db"),
-                "JAEGER_URL": plan.url("JAEGER_QUERY_PORT"),
+                "JAEGER_URL": plan.traces_url,
                 "WATCHDOG_TIMEOUT_SECONDS": f"{plan.watchdog_timeout:g}",
                 "WEB_CONCURRENCY": "1",
             },
@@ -236,21 +250,22 @@ def jaeger_environment(plan: Plan) -> dict[str, str]:
 def _trace_store(plan: Plan) -> Component:
     binds = ("OTLP_HTTP_PORT", "JAEGER_QUERY_PORT", "JAEGER_METRICS_PORT")
     listen = tuple(part for port in binds for part in ("-b", plan.bind(port)))
-    # One process, for it is the only writer of its database.
-    workers = ("--workers", "1", "--worker-class", "gthread", "--threads", "8")
     return Component(
         "jaeger",
         (
+            # One process, for it is the only writer of its database.
             *GUNICORN,
-            *workers,
+            *_ONE_WORKER,
             *listen,
-            "--no-control-socket",
             "stack.ops.tracestore.app:create_app()",
         ),
         plan.url("JAEGER_QUERY_PORT", "/healthz"),
         plan.url("JAEGER_QUERY_PORT"),
         "traces (embedded store, Jaeger's query API)",
-        {"TRACESTORE_DATABASE_PATH": str(plan.data / "traces.db")},
+        {
+            "TRACESTORE_DATABASE_PATH": str(plan.data / "traces.db"),
+            "TRACESTORE_UI_URL": plan.traces_url,
+        },
     )
 
 
@@ -295,6 +310,22 @@ def _prometheus(plan: Plan, binaries: Binaries) -> Component:
         plan.url("PROMETHEUS_PORT", "/api/v1/targets"),
         "metrics and rules (API)",
         directory=binaries.directory,
+    )
+
+
+def _console(plan: Plan) -> Component:
+    return Component(
+        "console",
+        (
+            *GUNICORN,
+            *_ONE_WORKER,
+            f"--bind={plan.bind('CONSOLE_PORT')}",
+            "stack.ops.console.app:create_app()",
+        ),
+        plan.url("CONSOLE_PORT", "/healthz"),
+        plan.url("CONSOLE_PORT"),
+        "dashboards, traces, alerts",
+        {"GRAFANA_CONFIG_DIR": str(plan.config / "grafana")},
     )
 
 

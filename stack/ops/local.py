@@ -17,7 +17,7 @@ from stack.ops.components import Component, Plan, components, jaeger_environment
 from stack.ops.jaeger import check_config, find_jaeger
 from stack.ops.ports import (
     DEFAULTS,
-    ONLY_IN_CONTAINERS,
+    ONLY_WITH_GRAFANA,
     ONLY_WITH_JAEGER,
     check_free,
     localhost_addresses,
@@ -122,7 +122,7 @@ def addresses(plan: Plan) -> dict[str, str]:
     hosts = {
         f"{host}:{DEFAULTS[variable]}": plan.bind(variable) for variable, host in _HOSTS.items()
     }
-    return hosts | localhost_addresses(plan.ports)
+    return hosts | localhost_addresses(plan.ports, console=plan.console)
 
 
 def _with_trace_store(plan: Plan, progress: Progress) -> Plan:
@@ -138,13 +138,14 @@ def _with_trace_store(plan: Plan, progress: Progress) -> Plan:
 
 
 def _start(plan: Plan, wanted: Sequence[Component], supervisor: Supervisor) -> None:
-    unused = ONLY_IN_CONTAINERS | (set() if plan.jaeger else ONLY_WITH_JAEGER)
+    unused = ONLY_WITH_GRAFANA | (set() if plan.jaeger else ONLY_WITH_JAEGER)
     check_free({name: port for name, port in plan.ports.items() if name not in unused})
     make_secrets(plan.secrets)
     for name in ("", "prometheus", "alertmanager"):
         (plan.data / name).mkdir(parents=True, exist_ok=True)
     # A target that is never there would be an alert: the embedded store counts no spans.
     left_out = [
+        "targets/grafana.yaml",
         *([] if plan.jaeger else ["targets/spanmetrics.yaml"]),
         *([] if plan.load else ["targets/loadgen.yaml"]),
     ]
@@ -154,7 +155,6 @@ def _start(plan: Plan, wanted: Sequence[Component], supervisor: Supervisor) -> N
         addresses=addresses(plan),
         secrets_dir=plan.secrets,
         speed=plan.speed,
-        grafana=False,
         left_out=left_out,
     )
     run_folder.save(plan)

@@ -27,9 +27,11 @@ DEFAULTS: Mapping[str, int] = {
     "SPAN_METRICS_PORT": 8889,
     "JAEGER_HEALTH_PORT": 13133,
     "GRAFANA_PORT": 3000,
+    "CONSOLE_PORT": 3001,
 }
-# Nothing has these in local mode.
-ONLY_IN_CONTAINERS = {"GRAFANA_PORT"}
+# Which of both runs depends on whether Grafana can be had; never in local mode.
+ONLY_WITH_GRAFANA = {"GRAFANA_PORT"}
+ONLY_WITHOUT_GRAFANA = {"CONSOLE_PORT"}
 # These are not published by containers.
 ONLY_LOCAL = {"LOADGEN_METRICS_PORT", "JAEGER_HEALTH_PORT"}
 # Nothing has these where the embedded trace store takes Jaeger's place.
@@ -75,9 +77,18 @@ def _settings(root: Path, environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value or "" for name, value in given.items()}
 
 
-def localhost_addresses(ports: Mapping[str, int]) -> dict[str, str]:
-    """Map `localhost:port` as links in the components' files have it to where that is here."""
-    return {f"localhost:{DEFAULTS[name]}": f"localhost:{port}" for name, port in ports.items()}
+def localhost_addresses(ports: Mapping[str, int], *, console: bool = False) -> dict[str, str]:
+    """Map `localhost:port` as links in the components' files have it to where that is here.
+
+    Args:
+        ports: by variable name.
+        console: whether links to dashboards and traces lead to it.
+    """
+    found = {f"localhost:{DEFAULTS[name]}": f"localhost:{port}" for name, port in ports.items()}
+    shown = ("GRAFANA_PORT", "JAEGER_QUERY_PORT") if console else ()
+    return found | {
+        f"localhost:{DEFAULTS[name]}": f"localhost:{ports['CONSOLE_PORT']}" for name in shown
+    }
 
 
 def check_free(ports: Mapping[str, int]) -> None:

@@ -45,7 +45,6 @@ def render(
     addresses: Mapping[str, str],
     secrets_dir: Path,
     speed: float = 1.0,
-    grafana: bool = True,
     left_out: Collection[str] = (),
 ) -> None:
     """Write the files of Prometheus, Alertmanager and Grafana that the components read.
@@ -56,13 +55,11 @@ def render(
         addresses: `host:port` in the files → where it is here.
         secrets_dir: takes the place of `/run/secrets`.
         speed: all durations are divided by it; ranges count as 15 minutes at most before that.
-        grafana: whether it runs; if not, neither its target nor links to it are written.
         left_out: files of Prometheus that are not written: the targets of what does not run.
 
     Raises:
         OpsError: a file cannot be read or understood; the message names it.
     """
-    unwanted = {*left_out, *([] if grafana else ["targets/grafana.yaml"])}
     for name, patterns in _FILES.items():
         _Rendering(
             root / name,
@@ -70,8 +67,7 @@ def render(
             addresses,
             secrets_dir,
             speed=speed,
-            left_out=unwanted if name == "prometheus" else (),
-            dropped=() if grafana else ("dashboard_url",),
+            left_out=left_out if name == "prometheus" else (),
         ).run(*patterns)
 
 
@@ -87,11 +83,9 @@ class _Rendering:
         *,
         speed: float,
         left_out: Collection[str],
-        dropped: Collection[str],
     ) -> None:
         self._source = source
         self._left_out = left_out
-        self._dropped = dropped
         self._dest = dest
         self._speed = speed
         self._secrets = f"{secrets_dir}/"
@@ -133,8 +127,7 @@ class _Rendering:
     def _changed(self, value: Any, key: str) -> Any:
         """Return a copy with every text in its form for this machine."""
         if isinstance(value, dict):
-            kept = {name: each for name, each in value.items() if name not in self._dropped}
-            return {name: self._changed(each, name) for name, each in kept.items()}
+            return {name: self._changed(each, name) for name, each in value.items()}
         if isinstance(value, list):
             return [self._changed(each, key) for each in value]
         if not isinstance(value, str):

@@ -18,8 +18,8 @@ from tests.required import skip_containers
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "compose.yaml"
-# The variables that compose.yaml interpolates, with their defaults.
-VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+# The variables that compose.yaml interpolates, with their defaults; one may stand in another's.
+VARIABLE = re.compile(r"\$\{(\w+)(?::-((?:[^{}]|\{[^}]*\})*))?\}")
 
 Render = Callable[..., dict[str, Any]]
 

@@ -40,7 +40,7 @@ def variables() -> dict[str, set[str]]:
     """Return the defaults of each variable in compose.yaml; one that is needed has an empty one."""
     found: dict[str, set[str]] = {}
     for name, default in VARIABLE.findall(COMPOSE.read_text()):
-        found.setdefault(name, set()).add(default)
+        found.setdefault(name, set()).add(VARIABLE.sub(r"\2", default))
     return found
 
 

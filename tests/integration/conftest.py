@@ -48,6 +48,7 @@ PORTS = (
     "OTLP_GRPC_PORT",
     "SPAN_METRICS_PORT",
     "GRAFANA_PORT",
+    "CONSOLE_PORT",
 )
 SERVICES = ("gateway", "retrieval", "llm", "inbox")
 CALLS = 'traces_span_metrics_calls_total{service_name="gateway",span_kind="SPAN_KIND_SERVER"}'

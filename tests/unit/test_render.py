@@ -11,7 +11,7 @@ from stack.errors import OpsError
 from stack.ops.components import Plan
 from stack.ops.durations import divided, divided_in_expression, seconds, shown
 from stack.ops.local import addresses
-from stack.ops.ports import DEFAULTS
+from stack.ops.ports import DEFAULTS, localhost_addresses
 from stack.ops.render import render
 
 ROOT = Path(__file__).parents[2]
@@ -61,12 +61,18 @@ def test_a_drill_divides_every_duration(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("grafana", [True, False])
 def test_nothing_leads_to_a_grafana_that_does_not_run(tmp_path: Path, grafana: bool) -> None:
-    """Without it, it is no target, and alerts have no link to a dashboard."""
-    render(ROOT, tmp_path, addresses={}, secrets_dir=Path("/s"), grafana=grafana)
+    """Without it, it is no target, and links to dashboards and traces lead to the console."""
+    left_out = [] if grafana else ["targets/grafana.yaml"]
+    links = localhost_addresses(DEFAULTS, console=not grafana)
+    render(ROOT, tmp_path, addresses=links, secrets_dir=Path("/s"), left_out=left_out)
     target = tmp_path / "prometheus" / "targets" / "grafana.yaml"
     rules = (tmp_path / "prometheus" / "rules" / "requests.rules.yml").read_text()
-    assert (target.exists(), "dashboard_url" in rules) == (grafana, grafana)
-    assert "runbook_url" in rules
+    assert (target.exists(), "localhost:3000" in rules) == (grafana, grafana)
+    board = (tmp_path / "grafana" / "dashboards" / "overview.json").read_text()
+    assert ("localhost:16686" in board) == grafana
+    if not grafana:
+        assert "http://localhost:3001/d/stack-service" in rules
+        assert "http://localhost:3001/search" in board
 
 
 def test_what_was_rendered_before_is_gone(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -21,10 +22,18 @@ from stack.ops.docker.containers import Container, containers
 from stack.ops.docker.engine import Engine, find_engine
 from stack.ops.docker.layout import readable
 from stack.ops.docker.start import Start
-from stack.ops.ports import ONLY_LOCAL, check_free, localhost_addresses
+from stack.ops.ports import (
+    ONLY_LOCAL,
+    ONLY_WITH_GRAFANA,
+    ONLY_WITHOUT_GRAFANA,
+    check_free,
+    localhost_addresses,
+)
 from stack.ops.render import render
 
 _SERVICES_VARIABLE = "SERVICES_IMAGE"
+# Its name and its profile: a plain `docker compose up` starts Grafana instead.
+CONSOLE = "console"
 # Where the tokens are that the owner of the checkout uses too.
 _TOKENS = {
     "metrics_token": "/run/secrets/metrics_token",
@@ -103,9 +112,12 @@ class Compose:
             for choice in self.chosen:
                 self._progress(f"{choice.image.name}: {choice.tag} ({choice.origin})")
             self._prepare_services()
+            self.plan = replace(self.plan, console=CONSOLE in self.services)
             if not running:
-                published = self.plan.ports.items()
-                check_free({name: port for name, port in published if name not in ONLY_LOCAL})
+                ports = self.plan.ports.items()
+                unused = ONLY_WITH_GRAFANA if self.plan.console else ONLY_WITHOUT_GRAFANA
+                unused = unused | ONLY_LOCAL
+                check_free({name: port for name, port in ports if name not in unused})
             self._render()
             self._check_jaeger()
             run_folder.save(self.plan)
@@ -168,14 +180,10 @@ class Compose:
 
     @cached_property
     def services(self) -> set[str]:
-        """What is to go on running: all but what ends by itself or has no image."""
-        named = self.named_images
-        without = {
-            each.name
-            for each in (images.GRAFANA,)
-            if not self.engine.has_image(named[each.variable])
-        }
-        return set(self._run("config", "--services").split()) - without - {"secrets"}
+        """What is to go on running: all but what ends by itself; one of Grafana and the console."""
+        grafana = self.engine.has_image(self.named_images[images.GRAFANA.variable])
+        without = {"secrets", CONSOLE if grafana else images.GRAFANA.name}
+        return set(self._run("config", "--services").split()) - without
 
     def _complete(self, running: list[Container]) -> bool:
         healthy = {each.service for each in running if each.healthy}
@@ -226,10 +234,10 @@ class Compose:
         render(
             plan.root,
             plan.config,
-            addresses=localhost_addresses(plan.ports),
+            addresses=localhost_addresses(plan.ports, console=plan.console),
             secrets_dir=Path("/run/secrets"),
             speed=plan.speed,
-            grafana="grafana" in self.services,
+            left_out=["targets/grafana.yaml"] if plan.console else [],
         )
         shutil.copytree(
             plan.root / "jaeger",
@@ -266,12 +274,15 @@ class Compose:
             **{name: str(port) for name, port in plan.ports.items()},
             "STACK_CONFIG_DIR": str(plan.config),
             "LOAD_RATE": f"{plan.load:g}",
+            **({"TRACES_URL": plan.traces_url} if plan.console else {}),
             # At full speed what `.env` says holds.
             **(drill if plan.speed != 1 else {}),
         }
 
     def _command(self, *arguments: str) -> list[str]:
-        return [*self.program, f"--project-name={self.plan.project}", *arguments]
+        # What runs is said by name; without its profile the console would not be known.
+        profile = f"--profile={CONSOLE}"
+        return [*self.program, f"--project-name={self.plan.project}", profile, *arguments]
 
     def _run(self, *arguments: str) -> str:
         return run(
