@@ -15,13 +15,16 @@ from typing import Any
 MAX_LIMIT = 1500
 _LONG_AGO, _FAR_AWAY = 0, 2**62
 _UNITS = {"us": 1, "µs": 1, "ms": 1000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000}
-_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(us|µs|ms|s|m|h)")
+# Jaeger's page looks back for days and weeks, too.
+_UNITS |= {"d": 24 * _UNITS["h"], "w": 168 * _UNITS["h"]}
+_DURATION = re.compile(rf"(\d{{1,9}}(?:\.\d{{1,9}})?)({'|'.join(_UNITS)})")
 
 
 class InvalidParameterError(ValueError):
     """A parameter is wrong; the message names it, its value and what is allowed."""
 
     def __init__(self, name: str, value: str, allowed: str) -> None:
+        self.name = name
         super().__init__(f"parameter {name}={value[:100]!r} is not valid: must be {allowed}")
 
 

@@ -1,0 +1,1 @@
+"""Pages of traces at the paths of Jaeger's own: a search, and one trace as a waterfall."""
