@@ -312,18 +312,28 @@ def test_a_full_or_broken_database_is_a_503(client: FlaskClient, database: Path)
     assert send(client, request("a")) == 503
 
 
-def test_pages_show_a_search_and_a_waterfall(client: FlaskClient) -> None:
-    """Nothing that came in is obeyed as HTML."""
-    assert "No spans have arrived" in client.get("/").text
-    body = request("web", "db")
-    body.resource_spans[0].scope_spans[0].spans[0].name = "<script>alert(1)</script>"
-    send(client, body)
-    assert TRACE in client.get("/?service=web").text
-    page = client.get(f"/trace/{TRACE}").text
-    assert "<script>" not in page
-    assert "op db" in page
-    assert client.get("/trace/abc").status_code == 404
-    assert "is not valid" in client.get("/?service=web&minDuration=x").text
+@pytest.mark.parametrize(
+    ("asked", "sent_to"),
+    [
+        ("/", "/search"),
+        ("/?service=web", "/search?service=web"),
+        (
+            "/search?tags=%7B%22error%22%3A%22true%22%7D&limit=5",
+            "/search?tags=%7B%22error%22%3A%22true%22%7D&limit=5",
+        ),
+        (f"/trace/{TRACE}?uiFind=a+b", f"/trace/{TRACE}?uiFind=a+b"),
+        ("/trace/%0d%0aX", "/trace/%0D%0AX"),
+    ],
+)
+def test_pages_are_the_consoles(database: Path, asked: str, sent_to: str) -> None:
+    """A link in Jaeger's form is sent on as it is; without a console, a line says where."""
+    console = "http://console.test:3001"
+    client = create_app(Settings(database_path=database, ui_url=console)).test_client()
+    answer = client.get(asked)
+    assert (answer.status_code, answer.headers["Location"]) == (302, console + sent_to)
+    alone = create_app(Settings(database_path=database)).test_client().get(asked)
+    assert (alone.status_code, alone.mimetype) == (404, "text/plain")
+    assert "TRACESTORE_UI_URL" in alone.text
 
 
 def test_a_damaged_file_and_bad_settings_are_named(tmp_path: Path) -> None:
@@ -336,6 +346,7 @@ def test_a_damaged_file_and_bad_settings_are_named(tmp_path: Path) -> None:
         ("TRACESTORE_DATABASE_PATH", "/nowhere/x.db"),
         ("TRACESTORE_MAX_BYTES", "1GB"),
         ("TRACESTORE_MAX_AGE_SECONDS", "1"),
+        ("TRACESTORE_UI_URL", "console:3001"),
     ]:
         given = {"TRACESTORE_DATABASE_PATH": str(tmp_path / "ok.db"), variable: value}
         with pytest.raises(ConfigurationError, match=variable):

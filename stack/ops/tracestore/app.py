@@ -1,20 +1,21 @@
-"""The store's application: OTLP in, Jaeger's query API and a few pages out."""
+"""The store's application: OTLP in, Jaeger's query API out; pages are the console's."""
 
 from __future__ import annotations
 
 import sqlite3
+from urllib.parse import quote
 
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, jsonify, redirect, request
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.wrappers import Response as AnyResponse
 
 from stack.errors import ConfigurationError
 from stack.metrics.exposition import negotiate
 from stack.ops.tracestore import jaeger_file
 from stack.ops.tracestore.otlp import JSON, MAX_BYTES, RefusedError, decode
-from stack.ops.tracestore.pages import pages
 from stack.ops.tracestore.query import queries
 from stack.ops.tracestore.settings import Settings
 from stack.ops.tracestore.store import Store
@@ -42,13 +43,13 @@ def create_app(settings: Settings | None = None) -> Flask:
             str(settings.database_path),
             f"a database that can be written ({error}); delete a damaged one",
         ) from error
-    app = Flask(__name__)
+    app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BYTES
     metrics = _Metrics(store)
     _receive(app, store, metrics)
     _watch(app, metrics)
     app.register_blueprint(queries(store))
-    app.register_blueprint(pages(store))
+    _send_on(app, settings.ui_url)
     secure(app)
     return app
 
@@ -131,6 +132,21 @@ def _message(message: ExportTraceServiceResponse | Status, status: int) -> Respo
 
         return Response(MessageToJson(message), status, content_type=JSON)
     return Response(message.SerializeToString(), status, content_type="application/x-protobuf")
+
+
+def _send_on(app: Flask, ui_url: str) -> None:
+    """Send who asks for a page of Jaeger's to where the pages are."""
+
+    @app.get("/")
+    @app.get("/search")
+    @app.get("/trace/<trace_id>")
+    def page(trace_id: str = "") -> AnyResponse:
+        if not ui_url:
+            told = "Pages are the console's; TRACESTORE_UI_URL says where it is.\n"
+            return Response(told, 404, content_type="text/plain")
+        path = f"/trace/{quote(trace_id)}" if trace_id else "/search"
+        query = request.query_string.decode()
+        return redirect(f"{ui_url}{path}{'?' if query else ''}{query}")
 
 
 def _watch(app: Flask, metrics: _Metrics) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from stack.environment import file_to_write, integer, read
+from stack.environment import file_to_write, integer, read, url
 from stack.errors import ConfigurationError
 
 
@@ -19,15 +19,17 @@ class Settings:
         database_path: the file.
         max_age: seconds after which a span is forgotten.
         max_bytes: size of the database above which the oldest spans are forgotten.
+        ui_url: where the pages are, without a slash at its end; empty when nowhere.
     """
 
     database_path: Path
     max_age: float = 86_400.0
     max_bytes: int = 200_000_000
+    ui_url: str = ""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
-        """Read `TRACESTORE_DATABASE_PATH`, `TRACESTORE_MAX_AGE_SECONDS`, `TRACESTORE_MAX_BYTES`.
+        """Read `TRACESTORE_DATABASE_PATH`, `_MAX_AGE_SECONDS`, `_MAX_BYTES` and `_UI_URL`.
 
         Raises:
             ConfigurationError: one of them cannot be used.
@@ -41,4 +43,5 @@ class Settings:
             database_path=path,
             max_age=read(environ, "TRACESTORE_MAX_AGE_SECONDS", age, int(default.max_age)),
             max_bytes=read(environ, "TRACESTORE_MAX_BYTES", size, default.max_bytes),
+            ui_url=read(environ, "TRACESTORE_UI_URL", url, ""),
         )
