@@ -28,6 +28,8 @@ from stack.ops.console.traces.trace import (
     shares,
 )
 from stack.ops.console.traces.waterfall import percent, shown, summary, ticks
+from stack.ops.tracestore.app import create_app
+from stack.ops.tracestore.settings import Settings as StoreSettings
 from stack.web.headers import secure
 
 HERE = Path(package.__file__).parents[1]
@@ -121,15 +123,35 @@ class FakeJaeger:
         return dict(request.url.params)
 
 
-def client_of(handler: Handler) -> FlaskClient:
+def client_of(handler: Handler | httpx.BaseTransport) -> FlaskClient:
     app = Flask("console", template_folder=str(HERE / "templates"), static_folder=None)
     templates = FileSystemLoader(HERE / "templates")
     app.jinja_loader = ChoiceLoader([DictLoader({"layout.html": LAYOUT}), templates])
     app.add_url_rule("/static/<path:filename>", "static", lambda filename: "")
-    transport = httpx.MockTransport(handler)
+    transport = (
+        handler if isinstance(handler, httpx.BaseTransport) else httpx.MockTransport(handler)
+    )
     app.register_blueprint(traces(Jaeger("http://jaeger.test:16686", transport=transport)))
     secure(app)
     return app.test_client()
+
+
+def test_the_embedded_store_is_asked_as_jaeger_is(tmp_path: Path) -> None:
+    """What a service exported is found by its tags and shown."""
+    store = create_app(StoreSettings(database_path=tmp_path / "traces.db"))
+    now = time.time_ns() // 1000
+    spans = {"data": [failing()]}
+    for each in spans["data"][0]["spans"]:
+        each["spanID"] = each["spanID"].zfill(16)
+        each["startTime"] = now
+        for reference in each["references"]:
+            reference["spanID"] = reference["spanID"].zfill(16)
+    assert store.test_client().post("/api/traces", json=spans).status_code == 201
+    client = client_of(httpx.WSGITransport(app=store))
+    assert f"/trace/{TRACE}" in client.get("/search?service=llm&errors=true").text
+    assert "No trace of llm" in client.get("/search?service=llm&tags=a%3Db").text
+    assert 'id="guilty"' in client.get(f"/trace/{TRACE}").text
+    assert client.get("/trace/abc").status_code == 404
 
 
 def test_a_tree_is_walked_depth_first() -> None:

@@ -58,7 +58,8 @@ def traces(jaeger: Jaeger) -> Blueprint:
 
     @site.errorhandler(JaegerError)
     def unreachable(error: JaegerError) -> Answer:
-        told = f"{error}. This page asks again every {_RETRY_SECONDS} seconds."
+        again = f"This page asks again every {_RETRY_SECONDS} seconds."
+        told = f"{error}. {again} `stack status` tells whether Jaeger runs."
         answer = make_response(_problem("No answer from Jaeger", told, 503))
         answer.headers["Refresh"] = str(_RETRY_SECONDS)
         return answer
