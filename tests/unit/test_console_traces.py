@@ -237,6 +237,10 @@ def test_the_guilty_span_is_the_deepest_of_the_chain(
         (span(1, tags=[("error.type", "Timeout")]), "Timeout"),
         (span(1, tags=[("error.type", "x"), ("otel.status_description", "late")]), "late"),
         (span(1, tags=[("http.response.status_code", "503")]), "HTTP 503"),
+        (
+            span(1, tags=[("http.response.status_code", "503"), ("error.type", "503")]),
+            "HTTP 503",
+        ),
         (span(1), "no message"),
     ],
 )

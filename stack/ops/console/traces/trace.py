@@ -175,9 +175,12 @@ def message(span: Span) -> str:
         if any(parts):
             return ": ".join(filter(None, parts))
     tags = dict(span.tags)
+    reason = tags.get("otel.status_description") or tags.get("error.type", "")
     status = tags.get("http.response.status_code") or tags.get("http.status_code")
-    reason = tags.get("otel.status_description") or tags.get("error.type")
-    return reason or (f"HTTP {status}" if status else "no message")
+    # An answer of 5xx has its number for a type.
+    if status and reason in {"", status}:
+        return f"HTTP {status}"
+    return reason or "no message"
 
 
 def oddities(trace: Trace) -> list[str]:
