@@ -14,6 +14,8 @@ from stack.ops.console.pages import pages
 from stack.ops.console.prometheus import Prometheus, PrometheusError
 from stack.ops.console.settings import Settings
 from stack.ops.console.timerange import InvalidRangeError, relative
+from stack.ops.console.traces.jaeger import Jaeger
+from stack.ops.console.traces.pages import traces
 from stack.web.headers import secure
 
 Answer = tuple[str, int, dict[str, str]]
@@ -42,6 +44,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.context_processor(lambda: {"boards": _boards(settings)})
     prometheus = Prometheus(settings.prometheus)
     app.register_blueprint(pages(settings, prometheus, Alertmanager(settings.alertmanager)))
+    app.register_blueprint(traces(Jaeger(settings.jaeger)))
     _serve_charts(app)
     _answer_errors(app, settings)
     secure(app)
