@@ -29,6 +29,10 @@ class JsonHandler(logging.Handler):
 
     @staticmethod
     def _write(record: logging.LogRecord) -> None:
+        # A logger with a level of its own does not ask the root's; werkzeug, which has one, would
+        # write to stderr if this handler had a level.
+        if record.levelno < output.threshold:
+            return
         output.write(
             build(
                 service=output.service,

@@ -219,6 +219,17 @@ def test_levels_below_the_threshold_are_not_written(capsys: pytest.CaptureFixtur
     assert lines(capsys) == []
 
 
+def test_a_logger_with_its_own_level_does_not_pass_the_threshold(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What writes at info whatever the root logger says, as werkzeug does, is held back too."""
+    talkative = logging.getLogger("talkative")
+    monkeypatch.setattr(talkative, "level", logging.DEBUG)
+    talkative.debug("hidden")
+    talkative.info("shown")
+    assert [line["message"] for line in lines(capsys)] == ["shown"]
+
+
 def test_levels_are_known_in_any_case(capsys: pytest.CaptureFixture[str]) -> None:
     """One that is not known is written as an error rather than lost."""
     stack.get_logger("x").log("INFO", "m")
