@@ -32,6 +32,9 @@ status: $(VENV)/.ops ## Show what runs, its health, memory and address
 logs: $(VENV)/.ops ## Show the end of one log: SERVICE=gateway, prometheus, …; FOLLOW=1 goes on
 	@$(STACK) logs $(if $(SERVICE),$(SERVICE)) $(if $(FOLLOW),--follow)
 
+examples: $(VENV)/.dev ## Run the ten examples, one after the other
+	@for each in examples/*.py; do echo "--- $$each" && $(BIN)/python $$each </dev/null || exit 1; echo; done
+
 ##@ Build
 slo: $(VENV)/.ops ## Write the SLO rules anew from prometheus/slo
 	@$(STACK) slo generate
@@ -96,4 +99,4 @@ define install
 	touch $(VENV)/.$(1)
 endef
 
-.PHONY: up down load fire-drill status logs slo dashboards images runbooks jaeger test bench lint format lock clean help
+.PHONY: up down load fire-drill status logs examples slo dashboards images runbooks jaeger test bench lint format lock clean help
