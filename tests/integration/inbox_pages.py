@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -15,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from tests.integration.conftest import ROOT, free_port
 
@@ -241,20 +239,3 @@ def inbox_with(folder: Path, *notifications: dict[str, Any]) -> Iterator[Inbox]:
         yield inbox
     finally:
         inbox.close()
-
-
-@contextmanager
-def chromium() -> Iterator[Any]:
-    """Run the browser; skip with what is missing where there is none."""
-    sync_api = pytest.importorskip(
-        "playwright.sync_api", reason="Python's package playwright is missing"
-    )
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.skip("the program chromium is missing")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        try:
-            yield browser
-        finally:
-            browser.close()

@@ -11,13 +11,12 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.integration.inbox_checks import problems
+from tests.integration.browser import chromium, looking, problems
 from tests.integration.inbox_pages import (
     BY,
     Inbox,
     a_few,
     alert,
-    chromium,
     inbox_with,
     many,
     moment,
@@ -25,8 +24,6 @@ from tests.integration.inbox_pages import (
 )
 
 FILLED: dict[int, Callable[[], list[dict[str, Any]]]] = {0: list, 5: a_few, 500: many}
-# What a page that asks every three seconds may take to show something, in milliseconds.
-SOON = 15_000
 
 
 def new(**changes: Any) -> dict[str, Any]:
@@ -68,29 +65,9 @@ def inbox(tmp_path: Path) -> Iterator[Inbox]:
 
 @pytest.fixture
 def look(browser: Any) -> Iterator[Callable[..., Any]]:
-    """Open pages; at the end none has an error on its console that was not expected."""
-    said: list[str] = []
-    with ExitStack() as opened:
-
-        def at(url: str, *, width: int = 800, expect: str = "", **options: Any) -> Any:
-            context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-            opened.callback(context.close)
-            page = context.new_page()
-            page.set_default_timeout(SOON)
-            page.on("pageerror", lambda error: said.append(f"{error}"))
-            page.on(
-                "console",
-                lambda line: (
-                    said.append(line.text)
-                    if line.type in {"error", "warning"} and not (expect and expect in line.text)
-                    else None
-                ),
-            )
-            page.goto(url)
-            return page
-
+    """Open pages; see `looking`."""
+    with looking(browser) as at:
         yield at
-    assert said == []
 
 
 Look = Callable[..., Any]

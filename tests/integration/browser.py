@@ -1,8 +1,16 @@
-"""What a page is held to in the browser: each check returns what is wrong, in words."""
+"""A browser, and what a page is held to in it: each check returns what is wrong, in words."""
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
+
+import pytest
+
+# What a page that asks every few seconds may take to show something, in milliseconds.
+SOON = 15_000
 
 # Nothing is wider than the window, and no two texts stand on each other.
 _LAYOUT = """() => {
@@ -69,8 +77,11 @@ _CONTRAST = """() => {
       .map((each) => each <= 0.04045 ? each / 12.92 : ((each + 0.055) / 1.055) ** 2.4);
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
+  // What is painted with SVG says so in `data-ground`.
+  const rgb = (hex) => `rgb(${[1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16))})`;
   const ground = (each) => {
     for (; each; each = each.parentElement) {
+      if (each.dataset?.ground) return rgb(each.dataset.ground);
       const colour = getComputedStyle(each).backgroundColor;
       if ((parts(colour)[3] ?? 1) === 1) return colour;
     }
@@ -105,3 +116,47 @@ def problems(page: Any) -> list[str]:
     for check in (_LAYOUT, _STRUCTURE, _CONTRAST):
         found += page.evaluate(check)
     return found
+
+
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """Run the browser; skip with what is missing where there is none."""
+    sync_api = pytest.importorskip(
+        "playwright.sync_api", reason="Python's package playwright is missing"
+    )
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("the program chromium is missing")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextmanager
+def looking(browser: Any) -> Iterator[Callable[..., Any]]:
+    """Open pages; at the end none has an error on its console that was not expected."""
+    said: list[str] = []
+    with ExitStack() as opened:
+
+        def at(url: str, *, width: int = 800, expect: str = "", **options: Any) -> Any:
+            context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+            opened.callback(context.close)
+            page = context.new_page()
+            page.set_default_timeout(SOON)
+            page.on("pageerror", lambda error: said.append(f"{error}"))
+            page.on(
+                "console",
+                lambda line: (
+                    said.append(line.text)
+                    if line.type in {"error", "warning"} and not (expect and expect in line.text)
+                    else None
+                ),
+            )
+            page.goto(url)
+            return page
+
+        yield at
+    assert said == []

@@ -1,0 +1,259 @@
+"""The console in a browser: each page under load and during a fault, looked at by rules."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.dashboards.boards import boards
+from tests.integration.browser import chromium, looking, problems
+from tests.integration.conftest import ROOT, until
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import Pipeline
+
+pytestmark = [
+    pytest.mark.timeout(300),
+    pytest.mark.parametrize("pipeline", ["local"], indirect=True),
+]
+
+Look = Callable[..., Any]
+VIEWS = ((1280, "light"), (1280, "dark"), (1920, "light"), (1920, "dark"))
+BOARDS = sorted(boards())
+# With time that runs ten times as fast, this is what an hour is.
+SINCE = "from=now-6m&to=now"
+# `make pictures` sets it: then the guides' pictures are taken anew.
+PICTURES = os.environ.get("STACK_PICTURES") == "1"
+
+# Each panel shows something, or says why not; none stands on another, and nothing is cut off.
+_PANELS = """() => {
+  const wrong = [];
+  const panels = [...document.querySelectorAll(".panel")];
+  if (panels.length < 5) wrong.push(`only ${panels.length} panels`);
+  const box = (each) => each.getBoundingClientRect();
+  panels.forEach((one, place) => panels.slice(place + 1).forEach((other) => {
+    const [a, b] = [box(one), box(other)];
+    const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+    const high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+    if (wide > 0.5 && high > 0.5) wrong.push(`${one.id} and ${other.id} overlap`);
+  }));
+  const near = (one, other) => one.every((each, at) => Math.abs(each - other[at]) < 40);
+  const rgb = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+  const painted = (chart) => {
+    const spec = JSON.parse(chart.querySelector("script").textContent);
+    const canvas = chart.querySelector("canvas");
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    const colours = spec.kind === "lines" ? spec.series.map((each) => each.color)
+      : spec.kind === "states" ? Object.values(spec.states).map((each) => each[1]) : ["#3274d9"];
+    const wanted = colours.map(rgb);
+    for (let at = 0; at < data.length; at += 4)
+      if (data[at + 3] > 200 && wanted.some((each) => near(each, [...data.slice(at, at + 3)])))
+        return true;
+    return false;
+  };
+  for (const panel of panels) {
+    const title = panel.querySelector("h2").textContent;
+    const say = (what) => wrong.push(`${title}: ${what}`);
+    if (panel.querySelector(".problem")) say(panel.querySelector(".problem").textContent);
+    if (/undefined|NaN|\\[object|Infinity/.test(panel.innerText)) say(panel.innerText);
+    for (const text of panel.querySelectorAll("h2, .tile b"))
+      if (text.scrollWidth > text.clientWidth + 1) say(`cut off: ${text.textContent}`);
+    const empty = panel.querySelector(".empty") ?? panel.querySelector(".tile b");
+    if (empty && /^(no data|–)/.test(empty.textContent)) say(empty.textContent);
+    if (panel.querySelector(".empty")) continue;
+    const chart = panel.querySelector(".chart");
+    if (chart && !painted(chart)) say("nothing is drawn");
+    const shown = ".tile, .dial, .bars li, tbody tr, .alert-line, .dashlist li, .text, canvas";
+    if (!panel.querySelector(shown)) say("shows nothing");
+  }
+  return wrong;
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def look(pipeline: Pipeline, browser: Any) -> Iterator[Look]:
+    """Open pages of the console; at the end none has an error on its own console."""
+    with looking(browser) as opened:
+
+        def at(path: str, **options: Any) -> Any:
+            page = opened(pipeline.url("CONSOLE_PORT", path), **options)
+            if path.startswith("/d/"):
+                page.wait_for_selector("html[data-ready]", state="attached")
+            return page
+
+        yield at
+
+
+@pytest.fixture(scope="module")
+def fault(pipeline: Pipeline) -> Iterator[None]:
+    """The model fails until its breaker is open and an alert fires."""
+    wanted = 'ALERTS{alertname="CircuitBreakerOpen", component="llm", alertstate="firing"}'
+    pipeline.fault("LLM_PORT", kind="error", status=500, probability=1.0, duration_seconds=280)
+    try:
+        until(lambda: pipeline.query(wanted), "the breaker's alert fires", deadline=90)
+        yield
+    finally:
+        pipeline.end_faults("LLM_PORT")
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where pictures go: to the guides if they are asked for."""
+    return ROOT / "docs" / "images" if PICTURES else tmp_path_factory.mktemp("pictures")
+
+
+def wrong_in_every_view(page: Any, *, panels: bool) -> list[str]:
+    """List what is wrong with a page at each width and in both schemes."""
+    found = []
+    for width, scheme in VIEWS:
+        page.set_viewport_size({"width": width, "height": 1000})
+        page.emulate_media(color_scheme=scheme)
+        # Charts take their new size and colours with the next frames.
+        page.evaluate("() => new Promise((done) => setTimeout(done, 150))")
+        said = problems(page) + (page.evaluate(_PANELS) if panels else [])
+        found += [f"{width} px, {scheme}: {each}" for each in said]
+    return found
+
+
+def take(page: Any, path: Path, *, width: int = 1280, scheme: str = "light") -> None:
+    """Take a picture of the whole page."""
+    page.set_viewport_size({"width": width, "height": 1000})
+    page.emulate_media(color_scheme=scheme)
+    page.evaluate("() => new Promise((done) => setTimeout(done, 150))")
+    page.screenshot(path=path, full_page=True)
+    assert path.stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_a_dashboard_is_readable_under_load(pipeline: Pipeline, look: Look, board: str) -> None:
+    """No panel is empty without a word, nothing overlaps, all can be read in each view."""
+    until(lambda: pipeline.query("service:http_server_errors:ratio_rate5m"), "rules have run")
+    page = look(f"/d/stack-{board}?{SINCE}")
+    assert wrong_in_every_view(page, panels=True) == []
+
+
+def test_the_overview_is_filled_a_minute_after_the_start(pipeline: Pipeline, look: Look) -> None:
+    """Every panel that shows courses has values of now."""
+    page = look(f"/d/stack-overview?{SINCE}")
+    charts = page.eval_on_selector_all(
+        ".chart script", "(all) => all.map((each) => JSON.parse(each.textContent))"
+    )
+    assert charts
+    for chart in charts:
+        ends = [each["values"][-3:] for each in chart["series"]]
+        assert any(value is not None for end in ends for value in end), chart["title"]
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_a_dashboard_is_readable_in_a_fault(
+    look: Look, fault: None, pictures: Path, board: str
+) -> None:
+    """Also with alerts, open breakers and errors to show."""
+    page = look(f"/d/stack-{board}?{SINCE}")
+    assert wrong_in_every_view(page, panels=True) == []
+    take(page, pictures / f"dashboard-{board}.png")
+    if board == "overview":
+        take(page, pictures / "dashboard-overview-dark.png", scheme="dark")
+
+
+def test_three_clicks_lead_from_the_overview_to_the_guilty_span(
+    look: Look, fault: None, pictures: Path
+) -> None:
+    """The service that has the errors, its traces with errors, the newest of them."""
+    page = look(f"/d/stack-overview?{SINCE}")
+    page.locator(".panel", has_text="Errors").locator(".legend a", has_text="llm").first.click()
+    page.wait_for_url(re.compile("/d/stack-service.*var-service=llm"))
+    page.get_by_role("link", name="Traces with errors").first.click()
+    page.wait_for_url(re.compile("/search.*service=llm"))
+    assert wrong_in_every_view(page, panels=False) == []
+    take(page, pictures / "traces.png")
+    page.locator("tbody a").first.click()
+    page.wait_for_url(re.compile("/trace/[0-9a-f]{32}"))
+    guilty = page.locator("#guilty")
+    assert "llm" in guilty.inner_text()
+    assert "500" in guilty.inner_text()
+    assert guilty.locator("dl").first.is_visible(), "it is open"
+    assert wrong_in_every_view(page, panels=False) == []
+    take(page, pictures / "trace.png")
+
+
+def test_what_fires_has_its_runbook_dashboard_and_traces(
+    pipeline: Pipeline, look: Look, fault: None, pictures: Path
+) -> None:
+    """Each link of an alert leads to a page."""
+    page = look("/alerts")
+    card = page.locator(".alert", has_text="CircuitBreakerOpen").first
+    assert "firing for" in card.inner_text()
+    for name in ("Runbook", "Dashboard"):
+        address = card.get_by_role("link", name=name).get_attribute("href")
+        assert pipeline.http.get(address, follow_redirects=True).status_code == 200, address
+    assert wrong_in_every_view(page, panels=False) == []
+    take(page, pictures / "firing.png")
+
+
+def test_an_exemplar_opens_its_trace(look: Look) -> None:
+    """A dot is a link, of the mouse and of the keyboard."""
+    page = look(f"/d/stack-service?var-service=gateway&{SINCE}")
+    page.locator("#live .heatmap a.dot").first.evaluate("(dot) => dot.click()")
+    page.wait_for_url(re.compile("/trace/[0-9a-f]{32}"))
+    assert "gateway" in page.locator("h1").inner_text()
+
+
+def test_time_and_variables_are_chosen_and_kept(look: Look) -> None:
+    """A choice is in the address, and goes along to the next dashboard."""
+    page = look(f"/d/stack-service?{SINCE}")
+    page.get_by_label("Service").select_option("llm")
+    page.wait_for_url(re.compile("var-service=llm"))
+    page.get_by_label("Time").select_option("now-15m")
+    page.wait_for_url(re.compile("from=now-15m"))
+    assert "var-service=llm" in page.url
+    page.get_by_role("navigation").get_by_role("link", name="LLM").click()
+    page.wait_for_url(re.compile("/d/stack-llm.*from=now-15m"))
+
+
+def test_one_crosshair_stands_in_all_charts(look: Look) -> None:
+    """What happened elsewhere at that moment is seen at a glance; values stand at the pointer."""
+    page = look(f"/d/stack-overview?{SINCE}", width=1280)
+    over = page.locator(".timeseries .u-over")
+    over.nth(0).hover()
+    lines = page.locator(".u-cursor-x")
+    assert lines.count() == page.locator(".chart").count()
+    places = lines.evaluate_all("(all) => all.map((each) => getComputedStyle(each).transform)")
+    assert all(place not in {"none", "matrix(1, 0, 0, 1, -10, 0)"} for place in places), places
+    assert page.locator(".tip:visible").count() == 1
+    assert "req/s" in page.locator(".tip:visible").inner_text()
+
+
+def test_a_stretch_that_is_drawn_becomes_the_time(look: Look) -> None:
+    """Dragging over a chart chooses its moments for the whole page."""
+    page = look(f"/d/stack-overview?{SINCE}", width=1280)
+    box = page.locator(".timeseries .u-over").first.bounding_box()
+    page.mouse.move(box["x"] + 40, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 160, box["y"] + 30, steps=5)
+    page.mouse.up()
+    page.wait_for_url(re.compile(r"from=\d{13}&to=\d{13}"))
+
+
+def test_a_series_that_is_switched_off_stays_off(look: Look) -> None:
+    """Through the next refresh, too."""
+    page = look(f"/d/stack-overview?{SINCE}", width=1280)
+    panel = page.locator(".panel.timeseries").first
+    toggle = panel.locator(".toggle").first
+    toggle.click()
+    assert toggle.get_attribute("aria-pressed") == "false"
+    page.mouse.move(0, 0)
+    old = panel.element_handle()
+    page.wait_for_function("(old) => !old.isConnected", arg=old, timeout=15_000)
+    assert panel.locator(".toggle").first.get_attribute("aria-pressed") == "false"
