@@ -46,17 +46,43 @@ def test_an_exemplar_leads_to_its_trace() -> None:
     assert inside["urlDisplayLabel"] != outside["urlDisplayLabel"]
 
 
-def test_a_trace_leads_to_the_metrics_of_its_service() -> None:
-    """Each query asks for what can be there, by the label that a service has."""
+# What Grafana puts in the place of $__tags: of the tags below, those that a span has.
+TAGS = {
+    "none of them": "",
+    "a request that is served": 'http_route="/ask"',
+    "a request that is sent": 'service="llm"',
+    "all": 'service="gateway", http_route="/ask"',
+}
+
+
+@pytest.mark.parametrize("tags", TAGS.values(), ids=list(TAGS))
+@pytest.mark.parametrize(
+    "query",
+    SOURCES["jaeger"]["jsonData"]["tracesToMetrics"]["queries"],
+    ids=lambda query: query["name"],
+)
+def test_a_span_leads_to_its_metrics(query: dict[str, str], tags: str) -> None:
+    """Each query asks for what can be there, and can be read whichever tags the span has."""
+    expression = query["query"].replace("$$__tags", tags)
+    assert expression != query["query"]
+    assert not set(unknown_in(expression, KNOWN))
+    # PromQL takes a comma at the end of a selector, and none at its beginning.
+    assert not re.search(r"\{\s*,|,\s*,", expression)
+
+
+def test_a_span_is_known_by_tags_that_jaeger_gives() -> None:
+    """Jaeger's answer has the service's name beside the tags, where Grafana does not look."""
     jaeger = SOURCES["jaeger"]["jsonData"]
     assert jaeger["nodeGraph"]["enabled"]
     asked = jaeger["tracesToMetrics"]
     assert asked["datasourceUid"] in SOURCES
-    assert asked["tags"] == [{"key": "service.name", "value": "service"}]
-    for query in asked["queries"]:
-        assert "$$__tags" in query["query"]
-        expression = query["query"].replace("$$__tags", 'service="gateway"')
-        assert not set(unknown_in(expression, KNOWN)), query["name"]
+    mapped = {tag["key"]: tag["value"] for tag in asked["tags"]}
+    assert mapped == {
+        "service.name": "service",
+        "peer.service": "service",
+        "http.route": "http_route",
+    }
+    assert set(mapped.values()) <= KNOWN["http_server_request_duration_seconds_count"]
 
 
 def test_the_scrape_interval_is_that_of_prometheus() -> None:
@@ -94,9 +120,39 @@ def test_every_dollar_is_doubled(path: Path) -> None:
         assert "$" not in re.sub(r"\$\$|#.*", "", line), line
 
 
+def grafana_service() -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
+    service: dict[str, Any] = content["services"]["grafana"]
+    return service
+
+
+def test_grafana_keeps_the_plugins_of_its_image() -> None:
+    """None is fetched or replaced; none that a data source needs is disabled."""
+    environment = grafana_service()["environment"]
+    assert environment["GF_PLUGINS_PREINSTALL_DISABLED"] == "true"
+    assert environment["GF_PLUGINS_PREINSTALL_AUTO_UPDATE"] == "false"
+    assert environment["GF_PLUGINS_PUBLIC_KEY_RETRIEVAL_DISABLED"] == "true"
+    disabled = environment["GF_PLUGINS_DISABLE_PLUGINS"].split(",")
+    assert len(set(disabled)) == len(disabled)
+    assert all(re.fullmatch(r"[a-z-]+", each) for each in disabled)
+    assert not {source["type"] for source in SOURCES.values()} & set(disabled)
+    types = {panel["type"] for board in boards().values() for panel in panels(board)}
+    assert not types & set(disabled)
+
+
+def test_a_visitor_may_look_and_nothing_is_a_default_password() -> None:
+    """Without an account a viewer; the administrator's password is a secret's file."""
+    environment = grafana_service()["environment"]
+    assert environment["GF_AUTH_ANONYMOUS_ENABLED"] == "true"
+    assert environment["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
+    assert environment["GF_SECURITY_ADMIN_PASSWORD__FILE"].startswith("/run/secrets/")
+    assert "GF_SECURITY_ADMIN_PASSWORD" not in environment
+    assert not any(name.startswith("GF_INSTALL_PLUGINS") for name in environment)
+
+
 def test_the_dashboards_are_where_grafana_looks() -> None:
     """Mounted, provided into a folder, not to be changed there; the overview is its home."""
-    grafana = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["grafana"]
+    grafana = grafana_service()
     (provider,) = read("dashboards")["providers"]
     folder = provider["options"]["path"]
     assert f"${{STACK_CONFIG_DIR:-.}}/grafana/dashboards:{folder}:ro,z" in grafana["volumes"]
