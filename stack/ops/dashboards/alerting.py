@@ -40,7 +40,7 @@ def _top(board: Board) -> None:
             thresholds=look.steps((1, look.WARNING)),
             names=look.NOTHING,
         ),
-        panels.tile(
+        panels.fact(
             Meaning(
                 "Watchdog",
                 "Seconds since the alert that always fires last arrived in the inbox; when it "
@@ -50,9 +50,8 @@ def _top(board: Board) -> None:
                 decimals=0,
             ),
             Query("time() - inbox_watchdog_last_seen_timestamp_seconds"),
-            thresholds=look.steps(base=look.NEUTRAL),
         ),
-        panels.tile(
+        panels.fact(
             Meaning(
                 "Received",
                 "Notifications that the inbox got in the last hour, the Watchdog's apart.",
@@ -60,9 +59,8 @@ def _top(board: Board) -> None:
                 empty="none",
             ),
             Query('sum(increase(alerts_received_total{alertname!="Watchdog"}[1h])) or vector(0)'),
-            thresholds=look.steps(base=look.NEUTRAL),
         ),
-        panels.tile(
+        panels.fact(
             Meaning(
                 "Delay, p95",
                 "Seconds from an alert's start to its arrival in the inbox, for 95 % of those of "
@@ -71,7 +69,6 @@ def _top(board: Board) -> None:
                 empty="none received",
             ),
             Query(f"histogram_quantile(0.95, sum by (le) (rate({_DELAY}_bucket[1h])))"),
-            thresholds=look.steps(base=look.NEUTRAL),
         ),
         height=4,
     )

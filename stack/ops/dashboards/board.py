@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
@@ -60,6 +61,7 @@ class Board:
         description: which question it answers.
         variables: choices beside the data source.
         since: how far back it looks at first.
+        failing: whose traces with errors a link at the top opens: a service, or a variable.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Board:
         *,
         variables: Sequence[Variable] = (),
         since: str = "now-30m",
+        failing: str = "",
     ) -> None:
         self.name = name
         self._x = self._y = self._below = 0
@@ -80,7 +83,7 @@ class Board:
         board.with_variable(_datasource())
         for variable in variables:
             board.with_variable(variable.built())
-        for link in _links():
+        for link in _links(failing):
             board.link(link)
 
     def row(self, title: str) -> None:
@@ -90,11 +93,12 @@ class Board:
         self._board.with_row(builders.Row(title).id(self._next()).grid_pos(place))
         self._x, self._y, self._below = 0, self._y + 1, self._y + 1
 
-    def add(self, *panels: Panel, height: int) -> None:
-        """Put panels side by side, all equally wide, below what is there."""
+    def add(self, *panels: Panel, height: int, widths: Sequence[int] = ()) -> None:
+        """Put panels side by side below what is there; all equally wide if no widths are given."""
         self._break()
-        width = WIDTH // len(panels)
-        for panel in panels:
+        for panel, width in zip(
+            panels, widths or [WIDTH // len(panels)] * len(panels), strict=True
+        ):
             place = models.GridPos(x=self._x, y=self._y, w=width, h=height)
             self._board.with_panel(panel.id(self._next()).grid_pos(place))
             self._x += width
@@ -108,6 +112,10 @@ class Board:
         for variable in found["templating"]["list"]:
             if variable["type"] == "query":
                 variable["definition"] = variable["query"]["query"]
+        for panel in found["panels"]:
+            if panel["type"] == "heatmap":
+                # Before 10.4 this shows the tooltip, and with it the links of exemplars.
+                panel["options"]["tooltip"]["show"] = True
         return json.dumps(found, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
     def _break(self) -> None:
@@ -124,22 +132,35 @@ def address(name: str, title: str, **variables: str) -> str:
     return f"/d/stack-{name}/{title}?${{__url_time_range}}{chosen}"
 
 
+def failing_traces(service: str) -> tuple[str, str]:
+    """Return the link to a service's traces of the last hour in which a span of it failed."""
+    wanted = quote('{"error":"true"}')
+    return (
+        "Traces with errors",
+        f"http://localhost:16686/search?service={service}&tags={wanted}&lookback=1h&limit=20",
+    )
+
+
 def _datasource() -> builders.DatasourceVariable:
     variable = builders.DatasourceVariable("datasource").label("Data source").type("prometheus")
     variable.description("The Prometheus that is asked").hide(models.VariableHide.HIDE_VARIABLE)
-    return variable.current(models.VariableOption(text="Prometheus", value="prometheus"))
+    return variable.regex("").current(models.VariableOption(text="Prometheus", value="prometheus"))
 
 
-def _links() -> list[builders.DashboardLink]:
+def _links(failing: str) -> list[builders.DashboardLink]:
     boards = builders.DashboardLink("Dashboards").type(models.DashboardLinkType.DASHBOARDS)
     boards.tags([TAG]).include_vars(True).keep_time(True).as_dropdown(False)
-    return [
+    found = [
         boards,
         _external(
             "Alerts received", "http://localhost:8003/", "The inbox: what was sent, and when"
         ),
         _external("Traces", "http://localhost:16686/search", "Jaeger: find a request's way"),
     ]
+    if failing:
+        tooltip = f"Jaeger: requests of the last hour that failed in {failing}"
+        found.append(_external(*failing_traces(failing), tooltip))
+    return found
 
 
 def _external(title: str, url: str, tooltip: str) -> builders.DashboardLink:
@@ -176,8 +197,10 @@ def _annotation(name: str, color: str, expr: str, title: str, tags: str) -> dict
         "enable": True,
         "hide": False,
         "iconColor": color,
+        # Grafana 10 reads the first two, 11 and newer the third.
         "expr": expr,
         "step": "15s",
+        "target": {"expr": expr, "interval": "15s", "refId": "Anno"},
         "titleFormat": title,
         "textFormat": "",
         "tagKeys": tags,

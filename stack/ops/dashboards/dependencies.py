@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stack.ops.dashboards import look, panels, parts
-from stack.ops.dashboards.board import Board, Variable
+from stack.ops.dashboards.board import Board, Variable, failing_traces
 from stack.ops.dashboards.panels import Meaning, Query
 from stack.ops.dashboards.rules import Rules
 
@@ -64,8 +64,9 @@ def _top(board: Board, rules: Rules) -> None:
                 empty="no breaker yet",
             ),
             "component",
-            "max",
-        ).mappings(look.mapping({"0": ("closed", look.GOOD), "1": ("open", look.BAD)})),
+            summary="max",
+            names=look.OPEN,
+        ),
         parts.alert_tile(
             rules,
             "CircuitBreakerFlapping",
@@ -76,7 +77,7 @@ def _top(board: Board, rules: Rules) -> None:
                 empty="none",
             ),
             "component",
-            "max",
+            summary="max",
         ),
         parts.alert_tile(
             rules,
@@ -88,7 +89,7 @@ def _top(board: Board, rules: Rules) -> None:
                 empty="none",
             ),
             "component",
-            "max",
+            summary="max",
         ),
         parts.alert_tile(
             rules,
@@ -100,17 +101,15 @@ def _top(board: Board, rules: Rules) -> None:
                 empty="none",
             ),
             "component",
-            "max",
+            summary="max",
         ),
-        panels.tile(
+        panels.fact(
             Meaning("Calls", "Calls per second, with those that were refused.", look.PER_SECOND),
             Query(f"sum(rate({_CALLS}{{{_WHERE}}}[$__rate_interval]))"),
-            thresholds=look.steps(base=look.NEUTRAL),
         ),
-        panels.tile(
+        panels.fact(
             Meaning("Call, p95", "Seconds within which 95 % of the calls were done.", look.SECONDS),
             parts.quantiles("circuit_breaker_call_duration_seconds", _WHERE)[1],
-            thresholds=look.steps(base=look.NEUTRAL),
         ),
         height=4,
     )
@@ -136,7 +135,13 @@ def _calls(board: Board) -> None:
             stacked=True,
         ),
         panels.lines(
-            Meaning("Failed", "Share of the calls that failed, by who calls what.", look.RATIO),
+            Meaning(
+                "Failed",
+                "Share of the calls that failed, by who calls what. Click one for the traces in "
+                "which the caller met an error.",
+                look.RATIO,
+                link=failing_traces("${__field.labels.service}"),
+            ),
             Query(f"({parts.quiet_or(failed, total)}) / {total}", _PAIR),
         ),
         height=10,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stack.ops.dashboards import look, panels, parts
-from stack.ops.dashboards.board import Board, Variable, address
+from stack.ops.dashboards.board import Board, Variable, address, failing_traces
 from stack.ops.dashboards.panels import Meaning, Query
 from stack.ops.dashboards.rules import Rules
 
@@ -40,11 +40,12 @@ def build(rules: Rules) -> Board:
 
 
 def _top(board: Board, rules: Rules) -> None:
-    limit = rules.alert("CircuitBreakerOpen")
     failed = f'sum(rate({_DURATION}_count{{{_WHERE}, error_type!=""}}[$__rate_interval]))'
     total = f"sum(rate({_DURATION}_count{{{_WHERE}}}[$__rate_interval]))"
     board.add(
-        panels.tile(
+        parts.alert_tile(
+            rules,
+            "CircuitBreakerOpen",
             Meaning(
                 "Breaker",
                 "Whether the gateway still calls the model; while it does not, answers are made "
@@ -53,20 +54,20 @@ def _top(board: Board, rules: Rules) -> None:
                 empty="no breaker yet",
                 link=("Open", address("dependencies", "dependencies", component="llm")),
             ),
-            Query('max(circuit_breaker_state{component="llm", state="open"})'),
-            thresholds=look.steps((limit.limit or 1, look.BAD)),
-            names={"0": ("closed", look.GOOD), "1": ("open", look.BAD)},
+            "llm",
+            summary="max",
+            names=look.OPEN,
         ),
-        panels.tile(
+        panels.fact(
             Meaning("Completions", "Completions per second.", look.PER_SECOND),
             Query(total),
-            thresholds=look.steps(base=look.NEUTRAL),
         ),
         panels.tile(
             Meaning(
                 "Failed",
-                "Share of the completions that failed.",
+                "Share of the completions that failed. Click for the traces of those.",
                 look.RATIO,
+                link=failing_traces("gateway"),
             ),
             Query(f"({parts.quiet_or(failed, total)}) / {total}"),
             thresholds=look.steps(
@@ -94,10 +95,9 @@ def _top(board: Board, rules: Rules) -> None:
                 (rules.limit("http_server_request_duration:seconds"), look.WARNING)
             ),
         ),
-        panels.tile(
+        panels.fact(
             Meaning("Tokens", "Tokens per second, read and written.", look.PER_SECOND, decimals=0),
             Query(f"sum(rate({_TOKENS}_sum{{{_WHERE}}}[$__rate_interval]))"),
-            thresholds=look.steps(base=look.NEUTRAL),
         ),
         height=4,
     )

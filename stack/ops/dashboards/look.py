@@ -65,6 +65,7 @@ VALUES: Mapping[str, tuple[str, ...]] = {
 UP = {"0": ("down", BAD), "1": ("up", GOOD)}
 DONE = {"0": ("failed", BAD), "1": ("ok", GOOD)}
 BREAKER = {"0": ("closed", GOOD), "1": ("half-open", WARNING), "2": ("open", BAD)}
+OPEN = {"0": ("closed", GOOD), "1": ("open", BAD)}
 FIRING = {"1": ("firing", BAD)}
 NOTHING = {"0": ("none", GOOD)}
 
@@ -82,6 +83,8 @@ def steps(*limits: tuple[float, str], base: str = GOOD) -> builders.ThresholdsCo
 
 def mapping(names: Mapping[str, tuple[str, str]]) -> list[models.ValueMapping]:
     """Return what shows values as words, each in its colour."""
+    if not names:
+        return []
     return [
         models.ValueMap(
             options={
@@ -90,6 +93,15 @@ def mapping(names: Mapping[str, tuple[str, str]]) -> list[models.ValueMapping]:
             }
         )
     ]
+
+
+def unknown() -> models.ValueMapping:
+    """Return what leaves a tile without a value grey, whatever its threshold says of low ones."""
+    return models.SpecialValueMap(
+        options=models.DashboardSpecialValueMapOptions(
+            match=models.SpecialValueMatch.NULL, result=models.ValueMappingResult(color=GREY)
+        )
+    )
 
 
 def colored(legends: Iterable[str]) -> Iterator[tuple[str, str]]:

@@ -10,13 +10,49 @@ from stack.ops.dashboards.rules import Rules
 _ASK = 'service="gateway", http_route="/ask"'
 
 
+_CLICKS = f"""\
+**Something red?** Click it: it opens what is behind it.
+
+1. **Which service?** The red one of *Errors by service*: click it.
+2. **Which request?** Its traces with errors open: take the newest.
+3. **Why?** The failed span furthest in is the cause.
+
+**Slow?** Click a dot in *Latency, p95*: it is one request.\\
+**Woken up?** Click the alert's name: its runbook opens.
+
+On call: [Alerts]({address("alerts", "alerts")}), [SLO]({address("slo", "slo")})\\
+Changing code: [Service]({address("service", "service")}), \
+[Dependencies]({address("dependencies", "dependencies")}), [LLM]({address("llm", "llm")})\\
+Running the stack: [Telemetry health]({address("telemetry", "telemetry-health")})
+"""
+
+
 def build(rules: Rules) -> Board:
     """Lay it out."""
-    board = Board("overview", "Overview", "Is it healthy, since when, and what do I click?")
-    _top(board)
-    board.add(parts.firing_table(), parts.up_now(), height=7)
-    errors = rules.alert("HighErrorRatio")
-    latency = rules.alert("HighLatency")
+    question = "Is it healthy, since when, and what do I click?"
+    board = Board("overview", "Overview", question, failing="gateway")
+    _top(board, rules)
+    board.add(
+        parts.firing_table(),
+        parts.errors_by_service(rules),
+        panels.words(
+            "What to click", "The way from here to a cause, and who looks where.", _CLICKS
+        ),
+        height=10,
+        widths=(12, 6, 6),
+    )
+    _requests(board, rules)
+    board.add(
+        parts.breakers(""),
+        parts.up_now(),
+        panels.boards("Dashboards", "All dashboards of the stack; they keep the time."),
+        height=8,
+        widths=(9, 9, 6),
+    )
+    return board
+
+
+def _requests(board: Board, rules: Rules) -> None:
     board.add(
         panels.lines(
             Meaning(
@@ -28,7 +64,9 @@ def build(rules: Rules) -> Board:
             ),
             Query("service:http_server_requests:rate5m", "{{service}}"),
         ),
-        panels.lines(
+        parts.alert_lines(
+            rules,
+            "HighErrorRatio",
             Meaning(
                 "Errors",
                 "Share of each service's requests that are answered with 5xx; above the line "
@@ -36,16 +74,12 @@ def build(rules: Rules) -> Board:
                 look.RATIO,
                 link=_service(),
             ),
-            Query(
-                parts.quiet_or(
-                    "service:http_server_errors:ratio_rate5m",
-                    "service:http_server_requests:rate5m",
-                ),
-                "{{service}}",
-            ),
-            limits=[(errors.limit or 0, look.SEVERITIES[errors.severity])],
+            "{{service}}",
+            total="service:http_server_requests:rate5m",
         ),
-        panels.lines(
+        parts.alert_lines(
+            rules,
+            "HighLatency",
             Meaning(
                 "Latency, p95",
                 "Seconds within which 95 % of each service's requests of 5 minutes are answered; "
@@ -53,16 +87,13 @@ def build(rules: Rules) -> Board:
                 look.SECONDS,
                 link=_service(),
             ),
-            Query(latency.measured, "{{service}}", exemplar=True),
-            limits=[(latency.limit or 0, look.SEVERITIES[latency.severity])],
+            "{{service}}",
         ),
-        height=8,
+        height=10,
     )
-    board.add(parts.breakers(""), height=5)
-    return board
 
 
-def _top(board: Board) -> None:
+def _top(board: Board, rules: Rules) -> None:
     board.add(
         parts.firing(
             "page|ticket", "Alerts firing", "How many alerts fire. Click to see all about them."
@@ -77,20 +108,14 @@ def _top(board: Board) -> None:
                 decimals=0,
             ),
             Query(f"max({parts.SINCE})"),
-            thresholds=look.steps(base=look.WARNING),
+            thresholds=look.steps((0, look.WARNING)),
         ),
-        panels.tile(
-            Meaning(
-                "Targets down",
-                "How many targets do not answer Prometheus. Click to see which.",
-                look.COUNT,
-                link=("Open telemetry health", address("telemetry", "telemetry-health")),
-            ),
-            Query("count(up == 0) or vector(0)"),
-            thresholds=look.steps((1, look.BAD)),
-            names=look.NOTHING,
+        parts.targets_down(
+            rules,
+            "How many targets do not answer Prometheus. Click to see which.",
+            ("Open telemetry health", address("telemetry", "telemetry-health")),
         ),
-        panels.tile(
+        panels.fact(
             Meaning(
                 "Questions",
                 "Questions per second to the gateway. None at all is no good sign either.",
@@ -98,7 +123,6 @@ def _top(board: Board) -> None:
                 link=_service("gateway"),
             ),
             Query(f"sum(rate({parts.HTTP}_count{{{_ASK}}}[$__rate_interval]))"),
-            thresholds=look.steps(base=look.NEUTRAL),
         ),
         panels.tile(
             Meaning(
@@ -111,19 +135,16 @@ def _top(board: Board) -> None:
             Query("min(slo:error_budget_remaining:ratio)"),
             thresholds=look.steps((0, look.GOOD), base=look.BAD),
         ),
-        panels.tile(
+        parts.counted(
+            rules,
+            "CircuitBreakerOpen",
             Meaning(
                 "Breakers open",
                 "How many circuit breakers refuse calls. Click to see which.",
                 look.COUNT,
                 link=("Open the dependencies", address("dependencies", "dependencies")),
             ),
-            Query(
-                'count(max by (service, component) (circuit_breaker_state{state="open"}) == 1) '
-                "or vector(0)"
-            ),
-            thresholds=look.steps((1, look.BAD)),
-            names=look.NOTHING,
+            'max by (service, component) (circuit_breaker_state{state="open"}) == 1',
         ),
         height=4,
     )

@@ -10,12 +10,14 @@ from grafana_foundation_sdk.builders import (
     bargauge,
     common,
     dashboard,
+    dashboardlist,
     gauge,
     heatmap,
     prometheus,
     stat,
     statetimeline,
     table,
+    text,
     timeseries,
 )
 from grafana_foundation_sdk.models import common as options
@@ -29,6 +31,7 @@ DATASOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
 # The name under which the alert list finds the rules; it takes no variable.
 DATASOURCE_NAME = "Prometheus"
 TAG = "stack"
+UNKNOWN = "no data yet"
 _DATA: TypeAlias = (
     bargauge.Panel
     | gauge.Panel
@@ -39,7 +42,7 @@ _DATA: TypeAlias = (
     | timeseries.Panel
 )
 _Kind = TypeVar("_Kind", bound=_DATA)
-Panel: TypeAlias = _DATA | dashboard.Panel
+Panel: TypeAlias = _DATA | dashboard.Panel | dashboardlist.Panel | text.Panel
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ class Meaning:
     title: str
     description: str
     unit: str
-    empty: str = "no data yet"
+    empty: str = UNKNOWN
     link: tuple[str, str] | None = None
     decimals: int | None = None
 
@@ -89,14 +92,19 @@ def tile(
     """A number on a ground of its colour, with its course behind it."""
     panel = stat.Panel().color_mode(options.BigValueColorMode.BACKGROUND)
     panel.graph_mode(options.BigValueGraphMode.AREA).reduce_options(_last())
-    panel.thresholds(thresholds).mappings(look.mapping(names or {}))
+    panel.thresholds(thresholds).mappings([*look.mapping(names or {}), *_unknown(meaning)])
     return _filled(panel, meaning, queries)
+
+
+def fact(meaning: Meaning, query: Query) -> stat.Panel:
+    """A tile that is neither good nor bad."""
+    return tile(meaning, query, thresholds=look.steps(base=look.NEUTRAL))
 
 
 def dial(meaning: Meaning, *queries: Query, thresholds: dashboard.ThresholdsConfig) -> gauge.Panel:
     """A share of a whole, from nothing to all of it."""
     panel = gauge.Panel().min(0).max(1).thresholds(thresholds).reduce_options(_last())
-    panel.show_threshold_markers(True).show_threshold_labels(False)
+    panel.show_threshold_markers(True).show_threshold_labels(False).mappings(_unknown(meaning))
     return _filled(panel, meaning, queries)
 
 
@@ -105,7 +113,7 @@ def bars(
 ) -> bargauge.Panel:
     """One bar a series, each a share of a whole."""
     panel = bargauge.Panel().min(0).max(1).thresholds(thresholds).reduce_options(_last())
-    panel.orientation(options.VizOrientation.HORIZONTAL)
+    panel.orientation(options.VizOrientation.HORIZONTAL).mappings(_unknown(meaning))
     panel.display_mode(options.BarGaugeDisplayMode.BASIC)
     return _filled(panel, meaning, [replace(query, instant=True) for query in queries])
 
@@ -263,6 +271,22 @@ def alerts(title: str, description: str, severities: str) -> dashboard.Panel:
     )
 
 
+def words(title: str, description: str, markdown: str) -> text.Panel:
+    """A few lines for a person; addresses of other dashboards in them are their paths."""
+    return text.Panel().title(title).description(description).content(markdown)
+
+
+def boards(title: str, description: str) -> dashboardlist.Panel:
+    """All of these dashboards; they open with the same time."""
+    panel = dashboardlist.Panel().title(title).description(description).tags([TAG])
+    panel.show_search(True).show_starred(False).show_headings(False).show_folder_names(False)
+    return panel.keep_time(True)
+
+
+def _unknown(meaning: Meaning) -> list[models.ValueMapping]:
+    return [look.unknown()] if meaning.empty == UNKNOWN else []
+
+
 def _last() -> common.ReduceDataOptions:
     return common.ReduceDataOptions().calcs(["lastNotNull"]).values(False).fields("")
 
@@ -279,7 +303,8 @@ def _filled(
     panel.decimals(look.DECIMALS[meaning.unit] if meaning.decimals is None else meaning.decimals)
     if meaning.link:
         title, url = meaning.link
-        panel.data_links([dashboard.DashboardLink(title).url(url)])
+        link = dashboard.DashboardLink(title).url(url).target_blank(not url.startswith("/"))
+        panel.data_links([link])
     for ref, query in zip("ABCDEFGH", queries, strict=False):
         target = prometheus.Dataquery().expr(query.expr).format(form).ref_id(ref)
         target.legend_format(query.legend or "__auto").datasource(DATASOURCE)

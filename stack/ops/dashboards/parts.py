@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from grafana_foundation_sdk.builders.dashboard import Panel as AlertList
+from grafana_foundation_sdk.models.common import BigValueTextMode
 
 from stack.ops.dashboards import look, panels
-from stack.ops.dashboards.board import Board, address
+from stack.ops.dashboards.board import Board, address, failing_traces
 from stack.ops.dashboards.panels import Meaning, Panel, Query
 from stack.ops.dashboards.rules import Rules
 
@@ -22,23 +25,30 @@ RUNBOOK = ("Runbook", "http://localhost:8003/runbooks/${__value.raw}")
 _CHOSEN = {
     "service": 'on (service) up{service="$service"}',
     "component": 'on (component) circuit_breaker_state{component=~"$component"}',
+    "llm": 'on (component) circuit_breaker_state{component="llm"}',
 }
 
 
 def measured(rules: Rules, alert: str, chosen: str = "") -> str:
-    """Return what an alert measures, of what the variable chooses.
+    """Return what an alert measures, of what is chosen.
 
     Args:
         rules: the checkout's.
         alert: its name.
-        chosen: the variable: service or component; everything if empty.
+        chosen: the variable, service or component, or the component llm; everything if empty.
     """
     expression = rules.alert(alert).measured
     return f"{expression} and {_CHOSEN[chosen]}" if chosen else expression
 
 
 def alert_tile(
-    rules: Rules, alert: str, meaning: Meaning, chosen: str = "", summary: str = ""
+    rules: Rules,
+    alert: str,
+    meaning: Meaning,
+    chosen: str = "",
+    *,
+    summary: str = "",
+    names: Mapping[str, tuple[str, str]] | None = None,
 ) -> Panel:
     """A tile that turns to the alert's colour where the alert's condition holds.
 
@@ -46,29 +56,101 @@ def alert_tile(
         rules: the checkout's.
         alert: its name.
         meaning: what the panel says.
-        chosen: the variable: service or component.
+        chosen: as `measured` has it.
         summary: an aggregation of the series, such as max.
+        names: words for values.
     """
-    found = rules.alert(alert)
     expression = measured(rules, alert, chosen)
     query = Query(f"{summary}({expression})" if summary else expression)
-    return panels.tile(meaning, query, thresholds=look.steps(_limit(rules, alert, found.severity)))
+    thresholds = look.steps(_limit(rules, alert))
+    return panels.tile(meaning, query, thresholds=thresholds, names=names)
 
 
-def alert_lines(rules: Rules, alert: str, meaning: Meaning, legend: str, chosen: str = "") -> Panel:
-    """The course of what an alert measures, with its limit as a dashed line."""
-    found = rules.alert(alert)
+def alert_lines(
+    rules: Rules,
+    alert: str,
+    meaning: Meaning,
+    legend: str,
+    chosen: str = "",
+    *,
+    total: str = "",
+    maximum: float | None = None,
+) -> Panel:
+    """The course of what an alert measures, with its limit as a dashed line.
+
+    Args:
+        rules: the checkout's.
+        alert: its name.
+        meaning: what the panel says.
+        legend: of its series.
+        chosen: as `measured` has it.
+        total: where there are series of it, and none of what is measured, that is 0.
+        maximum: of the axis.
+    """
+    expression = measured(rules, alert, chosen)
     return panels.lines(
         meaning,
-        Query(measured(rules, alert, chosen), legend, exemplar="_bucket" in found.measured),
-        limits=[_limit(rules, alert, found.severity)],
+        Query(
+            quiet_or(expression, total) if total else expression,
+            legend,
+            exemplar="_bucket" in expression,
+        ),
+        limits=[_limit(rules, alert)],
+        maximum=maximum,
     )
 
 
-def _limit(rules: Rules, alert: str, severity: str) -> tuple[float, str]:
-    limit = rules.alert(alert).limit
-    assert limit is not None, f"{alert} compares with nothing"  # noqa: S101 -- of this code alone
-    return limit, look.SEVERITIES[severity]
+def counted(rules: Rules, alert: str, meaning: Meaning, what: str) -> Panel:
+    """A tile with how many there are of what an alert is about, in its colour from the first on."""
+    return panels.tile(
+        meaning,
+        Query(f"count({what}) or vector(0)"),
+        thresholds=look.steps((1, look.SEVERITIES[rules.alert(alert).severity])),
+        names=look.NOTHING,
+    )
+
+
+def targets_down(rules: Rules, text: str, link: tuple[str, str] | None = None) -> Panel:
+    """How many targets do not answer."""
+    meaning = Meaning("Targets down", text, look.COUNT, link=link)
+    return counted(rules, "TargetDown", meaning, "up == 0")
+
+
+def errors_by_service(rules: Rules) -> Panel:
+    """One tile a service: its share of errors; each leads to the traces of those."""
+    text = (
+        "Share of each service's requests of 5 minutes that are answered with 5xx; HighErrorRatio "
+        "fires where a tile turns red. Click one to open its traces with errors."
+    )
+    total = "service:http_server_requests:rate5m"
+    return panels.tile(
+        Meaning(
+            "Errors by service",
+            text,
+            look.RATIO,
+            empty="no requests",
+            link=failing_traces("${__field.labels.service}"),
+        ),
+        Query(quiet_or(measured(rules, "HighErrorRatio"), total), "{{service}}"),
+        thresholds=look.steps(_limit(rules, "HighErrorRatio")),
+    ).text_mode(BigValueTextMode.VALUE_AND_NAME)
+
+
+def spans(where: str, of: str) -> Panel:
+    """What becomes of spans."""
+    text = f"Spans per second of {of}: sent to Jaeger, dropped for want of room, or refused."
+    rate = f"rate(telemetry_spans_total{where}[$__rate_interval])"
+    return panels.lines(
+        Meaning("Spans", text, look.PER_SECOND),
+        Query(f"sum by (outcome) ({rate})", "{{outcome}}"),
+        stacked=True,
+    )
+
+
+def _limit(rules: Rules, alert: str) -> tuple[float, str]:
+    found = rules.alert(alert)
+    assert found.limit is not None, f"{alert} compares with nothing"  # noqa: S101 -- of this code alone
+    return found.limit, look.SEVERITIES[found.severity]
 
 
 def quantiles(metric: str, where: str) -> list[Query]:
@@ -186,7 +268,7 @@ def alert_list() -> AlertList:
 
 
 def red_row(board: Board, where: str, what: str) -> None:
-    """Add rate, errors and duration of a service's requests."""
+    """Add the requests to a service and their errors, `$service` being what is chosen."""
     rate = f"rate({HTTP}_count{{{where}}}[$__rate_interval])"
     bad = rate.replace("}", ', http_response_status_code=~"5.."}')
     board.add(
@@ -209,6 +291,7 @@ def red_row(board: Board, where: str, what: str) -> None:
                 "Errors by route",
                 f"Share of the requests to {what} that are answered with 5xx, by route.",
                 look.RATIO,
+                link=failing_traces(what),
             ),
             Query(
                 f"(sum by (http_route) ({bad}) or 0 * sum by (http_route) ({rate})) "

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from grafana_foundation_sdk.models.common import BigValueTextMode
+
 from stack.ops.dashboards import look, panels, parts
-from stack.ops.dashboards.board import Board, Variable
+from stack.ops.dashboards.board import Board, Variable, failing_traces
 from stack.ops.dashboards.panels import Meaning, Query
 from stack.ops.dashboards.rules import Rules
 
@@ -18,6 +20,7 @@ def build(rules: Rules) -> Board:
         "Service",
         "How does one service do: rate, errors, duration, saturation?",
         variables=[_SERVICE],
+        failing="$service",
     )
     _top(board, rules)
     board.row("Requests")
@@ -43,10 +46,9 @@ def _top(board: Board, rules: Rules) -> None:
             thresholds=look.steps(base=look.GREY),
             names=look.UP,
         ),
-        panels.tile(
+        panels.fact(
             Meaning("Requests", "Requests per second to $service.", look.REQUESTS),
             Query(f"sum(rate({parts.HTTP}_count{{{_WHERE}}}[$__rate_interval]))"),
-            thresholds=look.steps(base=look.NEUTRAL),
         ),
         parts.alert_tile(
             rules,
@@ -54,9 +56,10 @@ def _top(board: Board, rules: Rules) -> None:
             Meaning(
                 "Errors",
                 "Share of the requests of 5 minutes that were answered with 5xx; "
-                "HighErrorRatio fires where this turns red.",
+                "HighErrorRatio fires where this turns red. Click for the traces of those.",
                 look.RATIO,
                 empty="no errors",
+                link=failing_traces("$service"),
             ),
             "service",
         ),
@@ -81,17 +84,15 @@ def _top(board: Board, rules: Rules) -> None:
             Query(parts.measured(rules, "WorkersBusy", "service")),
             thresholds=look.steps((rules.limit("http_server_busy:ratio"), look.WARNING)),
         ),
-        panels.tile(
+        panels.fact(
             Meaning("Version", "Which version of the library runs.", look.NUMBER),
             Query(f"max by (version) (stack_build_info{{{_WHERE}}})", "{{version}}"),
-            thresholds=look.steps(base=look.NEUTRAL),
-        ),
+        ).text_mode(BigValueTextMode.NAME),
         height=4,
     )
 
 
 def _saturation(board: Board, rules: Rules) -> None:
-    busy = rules.alert("WorkersBusy")
     board.add(
         panels.lines(
             Meaning(
@@ -104,14 +105,16 @@ def _saturation(board: Board, rules: Rules) -> None:
             Query(f"sum(http_server_active_requests{{{_WHERE}}})", "busy"),
             Query(f"sum(http_server_max_active_requests{{{_WHERE}}})", "there are"),
         ),
-        panels.lines(
+        parts.alert_lines(
+            rules,
+            "WorkersBusy",
             Meaning(
                 "Share of threads busy",
                 "The same as a share, of the last minute; above the line WorkersBusy fires.",
                 look.RATIO,
             ),
-            Query(parts.measured(rules, "WorkersBusy", "service"), "{{service}}"),
-            limits=[(busy.limit or 0, look.SEVERITIES[busy.severity])],
+            "{{service}}",
+            "service",
             maximum=1,
         ),
         panels.lines(
@@ -143,19 +146,7 @@ def _telemetry(board: Board) -> None:
             ),
             stacked=True,
         ),
-        panels.lines(
-            Meaning(
-                "Spans",
-                "Spans per second of $service: sent to Jaeger, dropped for want of room, or "
-                "refused.",
-                look.PER_SECOND,
-            ),
-            Query(
-                f"sum by (outcome) (rate(telemetry_spans_total{{{_WHERE}}}[$__rate_interval]))",
-                "{{outcome}}",
-            ),
-            stacked=True,
-        ),
+        parts.spans(f"{{{_WHERE}}}", "$service"),
         panels.lines(
             Meaning("Open files", "File descriptors that $service holds.", look.COUNT),
             Query(f"sum(process_open_fds{{{_WHERE}}})", "$service"),

@@ -6,7 +6,8 @@ from stack.ops.dashboards import look, panels, parts
 from stack.ops.dashboards.board import Board, Variable, address
 from stack.ops.dashboards.panels import Meaning, Query
 from stack.ops.dashboards.rules import Rules
-from stack.ops.slo.policy import POLICIES, Policy
+from stack.ops.durations import seconds
+from stack.ops.slo.policy import POLICIES, WINDOW, Policy
 
 _WHERE = '{slo="$slo"}'
 _SLO = Variable("slo", "SLO", "slo:objective:ratio", first="gateway-availability")
@@ -37,11 +38,11 @@ def build(_: Rules) -> Board:
 def _top(board: Board) -> None:
     burn = f"slo:sli_error:ratio_rate1h{_WHERE} / on (slo) {_BUDGET}"
     fast, steady = POLICIES["fast"].burn_rate, POLICIES["steady"].burn_rate
+    window = f"{seconds(WINDOW):.0f}"
     board.add(
-        panels.tile(
+        panels.fact(
             Meaning("Objective", "The share of events that has to be good.", look.RATIO),
             Query(f"slo:objective:ratio{_WHERE}"),
-            thresholds=look.steps(base=look.NEUTRAL),
         ),
         panels.dial(
             Meaning(
@@ -71,10 +72,11 @@ def _top(board: Board) -> None:
                 empty="nothing burns",
                 decimals=0,
             ),
-            Query(f"2592000 * {_LEFT}{_WHERE} / on (slo) (({burn}) > 0)"),
-            thresholds=look.steps((0, look.GOOD), base=look.BAD),
+            Query(f"clamp_min({window} * {_LEFT}{_WHERE} / on (slo) (({burn}) > 0), 0)"),
+            thresholds=look.steps(),
+            names={"0": ("gone", look.BAD)},
         ),
-        panels.tile(
+        panels.fact(
             Meaning(
                 "Bad events",
                 "Share of the events of 5 minutes that were bad.",
@@ -82,9 +84,8 @@ def _top(board: Board) -> None:
                 empty="no events",
             ),
             Query(f"slo:sli_error:ratio_rate5m{_WHERE}"),
-            thresholds=look.steps(base=look.NEUTRAL),
         ),
-        panels.tile(
+        panels.fact(
             Meaning(
                 "Events",
                 "Events per second that count for the objective; when there are none at all "
@@ -93,7 +94,6 @@ def _top(board: Board) -> None:
                 empty="not measured",
             ),
             Query(f"slo:sli_total:rate5m{_WHERE}"),
-            thresholds=look.steps(base=look.NEUTRAL),
         ),
         height=4,
     )

@@ -33,44 +33,40 @@ def build(rules: Rules) -> Board:
 
 def _top(board: Board, rules: Rules) -> None:
     board.add(
-        panels.tile(
-            Meaning("Targets down", "How many targets do not answer.", look.COUNT),
-            Query("count(up == 0) or vector(0)"),
-            thresholds=look.steps((1, look.BAD)),
-            names=look.NOTHING,
-        ),
-        panels.tile(
+        parts.targets_down(rules, "How many targets do not answer."),
+        parts.counted(
+            rules,
+            "TargetMissing",
             Meaning(
                 "Targets missing",
                 "How many services were targets within the last hour and are none now; "
                 "TargetMissing fires.",
                 look.COUNT,
-                empty="none",
             ),
-            Query(f"count({rules.alert('TargetMissing').measured}) or vector(0)"),
-            thresholds=look.steps((1, look.WARNING)),
-            names=look.NOTHING,
+            parts.measured(rules, "TargetMissing"),
         ),
         _done(rules, "PrometheusConfigReloadFailed", "Prometheus' files"),
         _done(rules, "AlertmanagerConfigReloadFailed", "Alertmanager's files"),
-        panels.tile(
+        parts.alert_tile(
+            rules,
+            "PrometheusRuleFailing",
             Meaning(
                 "Rules failing",
                 "Evaluations of rules that failed in 5 minutes; PrometheusRuleFailing fires.",
                 look.COUNT,
             ),
-            Query(f"sum({rules.alert('PrometheusRuleFailing').measured})"),
-            thresholds=look.steps((1, look.BAD)),
+            summary="sum",
             names=look.NOTHING,
         ),
-        panels.tile(
+        parts.alert_tile(
+            rules,
+            "PrometheusStorageFailing",
             Meaning(
                 "Storage failing",
                 "Failures of Prometheus' storage in the last hour; PrometheusStorageFailing fires.",
                 look.COUNT,
             ),
-            Query(f"sum({rules.alert('PrometheusStorageFailing').measured})"),
-            thresholds=look.steps((1, look.WARNING)),
+            summary="sum",
             names=look.NOTHING,
         ),
         height=4,
@@ -106,14 +102,16 @@ def _targets(board: Board, rules: Rules) -> None:
             Meaning("Scrapes", "Seconds that a scrape of each target takes.", look.SECONDS),
             Query("max by (service, job) (scrape_duration_seconds)", _TARGET),
         ),
-        panels.lines(
+        parts.alert_lines(
+            rules,
+            "ScrapeLimitExceeded",
             Meaning(
                 "Refused scrapes",
                 "Scrapes of 5 minutes that were refused as a whole for too many samples or "
                 "labels; ScrapeLimitExceeded fires at the first.",
                 look.COUNT,
             ),
-            Query(rules.alert("ScrapeLimitExceeded").measured, "{{service}}"),
+            "{{service}}",
         ),
         height=10,
     )
@@ -152,18 +150,7 @@ def _series(board: Board, rules: Rules) -> None:
 
 def _spans(board: Board, rules: Rules) -> None:
     board.add(
-        panels.lines(
-            Meaning(
-                "Spans",
-                "Spans per second of all services: sent to Jaeger, dropped for want of room, or "
-                "refused.",
-                look.PER_SECOND,
-            ),
-            Query(
-                "sum by (outcome) (rate(telemetry_spans_total[$__rate_interval]))", "{{outcome}}"
-            ),
-            stacked=True,
-        ),
+        parts.spans("", "all services"),
         parts.alert_lines(
             rules,
             "SpansLost",
@@ -194,13 +181,15 @@ def _spans(board: Board, rules: Rules) -> None:
 
 def _tools(board: Board, rules: Rules) -> None:
     board.add(
-        panels.lines(
+        parts.alert_lines(
+            rules,
+            "PrometheusRuleFailing",
             Meaning(
                 "Rules failing",
                 "Evaluations of rules that failed in 5 minutes, by group.",
                 look.COUNT,
             ),
-            Query(rules.alert("PrometheusRuleFailing").measured, "{{rule_group}}"),
+            "{{rule_group}}",
         ),
         panels.lines(
             Meaning("Memory", "Memory that each program holds.", look.BYTES),
