@@ -83,10 +83,12 @@ def named(text: str) -> set[str]:
 
 
 def links(value: Any) -> Iterator[str]:
-    """Yield every address that a click leads to."""
+    """Yield every address that a click leads to, those in a text's Markdown among them."""
     if isinstance(value, dict):
         if value.get("url"):
             yield value["url"]
+        if value.get("mode") == "markdown":
+            yield from re.findall(r"\]\((.+?)\)", value["content"])
         for each in value.values():
             yield from links(each)
     elif isinstance(value, list):

@@ -62,7 +62,7 @@ def alert_tile(
     """
     expression = measured(rules, alert, chosen)
     query = Query(f"{summary}({expression})" if summary else expression)
-    thresholds = look.steps(_limit(rules, alert))
+    thresholds = look.steps(limit(rules, alert))
     return panels.tile(meaning, query, thresholds=thresholds, names=names)
 
 
@@ -95,7 +95,7 @@ def alert_lines(
             legend,
             exemplar="_bucket" in expression,
         ),
-        limits=[_limit(rules, alert)],
+        limits=[limit(rules, alert)],
         maximum=maximum,
     )
 
@@ -132,7 +132,7 @@ def errors_by_service(rules: Rules) -> Panel:
             link=failing_traces("${__field.labels.service}"),
         ),
         Query(quiet_or(measured(rules, "HighErrorRatio"), total), "{{service}}"),
-        thresholds=look.steps(_limit(rules, "HighErrorRatio")),
+        thresholds=look.steps(limit(rules, "HighErrorRatio")),
     ).text_mode(BigValueTextMode.VALUE_AND_NAME)
 
 
@@ -147,7 +147,8 @@ def spans(where: str, of: str) -> Panel:
     )
 
 
-def _limit(rules: Rules, alert: str) -> tuple[float, str]:
+def limit(rules: Rules, alert: str) -> tuple[float, str]:
+    """Return where an alert fires, and the colour of its severity."""
     found = rules.alert(alert)
     assert found.limit is not None, f"{alert} compares with nothing"  # noqa: S101 -- of this code alone
     return found.limit, look.SEVERITIES[found.severity]

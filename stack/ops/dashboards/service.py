@@ -82,7 +82,7 @@ def _top(board: Board, rules: Rules) -> None:
                 look.RATIO,
             ),
             Query(parts.measured(rules, "WorkersBusy", "service")),
-            thresholds=look.steps((rules.limit("http_server_busy:ratio"), look.WARNING)),
+            thresholds=look.steps(parts.limit(rules, "WorkersBusy")),
         ),
         panels.fact(
             Meaning("Version", "Which version of the library runs.", look.NUMBER),
