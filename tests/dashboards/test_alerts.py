@@ -95,6 +95,8 @@ def test_no_number_of_a_threshold_is_typed_again() -> None:
     )
     limits = re.findall(r"limits=\[\(([\d.]+), look\.(?:WARNING|BAD)\)", code)
     assert set(limits) <= {"0"}, "only that an error budget is gone"
+    steps = re.findall(r"\(([\d.]+), look\.\w+", code)
+    assert set(steps) <= {"0", "1"}, "only that there is one at all, or none is left"
 
 
 @pytest.mark.parametrize(

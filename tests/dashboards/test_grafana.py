@@ -80,7 +80,7 @@ def test_a_query_is_asked_as_its_panel_reads_it(query: Query) -> None:
     assert target["format"] == FORMATS.get(kind, "time_series")
     assert target["range"] is not target["instant"]
     assert target["instant"] is (kind in INSTANT)
-    assert not target["exemplar"] or kind in {"timeseries", "heatmap", "stat"}
+    assert not target["exemplar"] or kind in {"timeseries", "heatmap"}
     assert re.fullmatch("[A-H]", target["refId"])
 
 

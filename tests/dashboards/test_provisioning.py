@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
@@ -38,12 +40,20 @@ def test_the_data_sources_have_fixed_uids() -> None:
 
 
 def test_an_exemplar_leads_to_its_trace() -> None:
-    """Within Grafana and, for who may not explore, in Jaeger's own page."""
-    inside, outside = SOURCES["prometheus"]["jsonData"]["exemplarTraceIdDestinations"]
+    """In Jaeger's own page, and in Grafana for who may explore: by its id, in no other language."""
+    outside, inside = SOURCES["prometheus"]["jsonData"]["exemplarTraceIdDestinations"]
     assert inside["name"] == outside["name"] == "trace_id"
-    assert inside["datasourceUid"] in SOURCES
     assert outside["url"] == "http://localhost:16686/trace/$${__value.raw}"
     assert inside["urlDisplayLabel"] != outside["urlDisplayLabel"]
+    address = urlsplit(inside["url"])
+    asked = parse_qs(address.query, strict_parsing=True)
+    assert address.path == "/explore"
+    assert asked["schemaVersion"] == ["1"]
+    (pane,) = json.loads(asked["panes"][0]).values()
+    jaeger = {"type": SOURCES["jaeger"]["type"], "uid": "jaeger"}
+    assert pane["datasource"] == "jaeger"
+    (query,) = pane["queries"]
+    assert query == {"refId": "A", "datasource": jaeger, "query": "$${__value.raw}"}
 
 
 # What Grafana puts in the place of $__tags: of the tags below, those that a span has.
@@ -175,4 +185,4 @@ def test_links_follow_the_ports(tmp_path: Path) -> None:
     sources = yaml.safe_load((tmp_path / "grafana/provisioning/datasources/stack.yaml").read_text())
     assert sources["datasources"][0]["url"] == "http://prometheus:9090"
     destinations = sources["datasources"][0]["jsonData"]["exemplarTraceIdDestinations"]
-    assert destinations[1]["url"] == "http://localhost:26686/trace/$${__value.raw}"
+    assert destinations[0]["url"] == "http://localhost:26686/trace/$${__value.raw}"

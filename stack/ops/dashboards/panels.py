@@ -93,7 +93,7 @@ def tile(
     panel = stat.Panel().color_mode(options.BigValueColorMode.BACKGROUND)
     panel.graph_mode(options.BigValueGraphMode.AREA).reduce_options(_last())
     panel.thresholds(thresholds).mappings([*look.mapping(names or {}), *_unknown(meaning)])
-    return _filled(panel, meaning, queries)
+    return _filled(panel, meaning, [replace(query, exemplar=False) for query in queries])
 
 
 def fact(meaning: Meaning, query: Query) -> stat.Panel:
