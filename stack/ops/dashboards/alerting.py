@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stack.ops.dashboards import look, panels, parts
+from stack.ops.dashboards import judged, look, panels, parts
 from stack.ops.dashboards.board import Board
 from stack.ops.dashboards.panels import Meaning, Query
 from stack.ops.dashboards.rules import Rules
@@ -97,7 +97,7 @@ def _way(board: Board, rules: Rules) -> None:
             Query("sum(rate(prometheus_notifications_sent_total[$__rate_interval]))", "sent"),
             Query("sum(rate(prometheus_notifications_errors_total[$__rate_interval]))", "failed"),
         ),
-        parts.alert_lines(
+        judged.lines(
             rules,
             "PrometheusNotificationsFailing",
             Meaning(
@@ -120,7 +120,7 @@ def _way(board: Board, rules: Rules) -> None:
                 "{{integration}}",
             ),
         ),
-        parts.alert_lines(
+        judged.lines(
             rules,
             "AlertmanagerNotificationsFailing",
             Meaning(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stack.ops.dashboards import look, panels, parts
+from stack.ops.dashboards import judged, look, panels, parts
 from stack.ops.dashboards.board import Board, Variable, failing_traces
 from stack.ops.dashboards.panels import Meaning, Query
 from stack.ops.dashboards.rules import Rules
@@ -54,7 +54,7 @@ def build(rules: Rules) -> Board:
 
 def _top(board: Board, rules: Rules) -> None:
     board.add(
-        parts.alert_tile(
+        judged.tile(
             rules,
             "CircuitBreakerOpen",
             Meaning(
@@ -67,7 +67,7 @@ def _top(board: Board, rules: Rules) -> None:
             summary="max",
             names=look.OPEN,
         ),
-        parts.alert_tile(
+        judged.tile(
             rules,
             "CircuitBreakerFlapping",
             Meaning(
@@ -79,7 +79,7 @@ def _top(board: Board, rules: Rules) -> None:
             "component",
             summary="max",
         ),
-        parts.alert_tile(
+        judged.tile(
             rules,
             "CircuitBreakerRejecting",
             Meaning(
@@ -91,7 +91,7 @@ def _top(board: Board, rules: Rules) -> None:
             "component",
             summary="max",
         ),
-        parts.alert_tile(
+        judged.tile(
             rules,
             "RetriesHigh",
             Meaning(
@@ -142,7 +142,7 @@ def _calls(board: Board) -> None:
                 look.RATIO,
                 link=failing_traces("${__field.labels.service}"),
             ),
-            Query(f"({parts.quiet_or(failed, total)}) / {total}", _PAIR),
+            Query(f"({judged.quiet_or(failed, total)}) / {total}", _PAIR),
         ),
         height=10,
     )
@@ -150,7 +150,7 @@ def _calls(board: Board) -> None:
 
 def _alerts(board: Board, rules: Rules) -> None:
     board.add(
-        parts.alert_lines(
+        judged.lines(
             rules,
             "CircuitBreakerRejecting",
             Meaning(
@@ -163,7 +163,7 @@ def _alerts(board: Board, rules: Rules) -> None:
             _PAIR,
             "component",
         ),
-        parts.alert_lines(
+        judged.lines(
             rules,
             "CircuitBreakerFlapping",
             Meaning(
@@ -176,7 +176,7 @@ def _alerts(board: Board, rules: Rules) -> None:
             _PAIR,
             "component",
         ),
-        parts.alert_lines(
+        judged.lines(
             rules,
             "RetriesHigh",
             Meaning(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stack.ops.dashboards import look, panels, parts
+from stack.ops.dashboards import judged, look, panels, parts
 from stack.ops.dashboards.board import Board, Variable, address, failing_traces
 from stack.ops.dashboards.panels import Meaning, Query
 from stack.ops.dashboards.rules import Rules
@@ -22,6 +22,7 @@ def build(rules: Rules) -> Board:
         "LLM",
         "Does the model answer, how fast, and how many tokens does it take?",
         variables=[_MODEL],
+        failing="gateway",
     )
     _top(board, rules)
     board.row("Answers")
@@ -43,7 +44,7 @@ def _top(board: Board, rules: Rules) -> None:
     failed = f'sum(rate({_DURATION}_count{{{_WHERE}, error_type!=""}}[$__rate_interval]))'
     total = f"sum(rate({_DURATION}_count{{{_WHERE}}}[$__rate_interval]))"
     board.add(
-        parts.alert_tile(
+        judged.tile(
             rules,
             "CircuitBreakerOpen",
             Meaning(
@@ -69,7 +70,7 @@ def _top(board: Board, rules: Rules) -> None:
                 look.RATIO,
                 link=failing_traces("gateway"),
             ),
-            Query(f"({parts.quiet_or(failed, total)}) / {total}"),
+            Query(f"({judged.quiet_or(failed, total)}) / {total}"),
             thresholds=look.steps(
                 (rules.limit("http_server_errors:ratio"), look.BAD),
             ),
@@ -81,7 +82,7 @@ def _top(board: Board, rules: Rules) -> None:
                 look.RATIO,
                 link=("Open the gateway", address("service", "service", service="gateway")),
             ),
-            Query(f"({parts.quiet_or(_DEGRADED, _ANSWERS)}) / {_ANSWERS}"),
+            Query(f"({judged.quiet_or(_DEGRADED, _ANSWERS)}) / {_ANSWERS}"),
             thresholds=look.steps((rules.limit("circuit_breaker_rejected:ratio"), look.WARNING)),
         ),
         panels.tile(

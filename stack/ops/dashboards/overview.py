@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from stack.ops.dashboards import look, panels, parts
+from stack.ops.dashboards import judged, lists, look, panels, parts
 from stack.ops.dashboards.board import Board, address
 from stack.ops.dashboards.panels import Meaning, Query
 from stack.ops.dashboards.rules import Rules
 
 _ASK = 'service="gateway", http_route="/ask"'
-
-
+# For who is here for the first time; each title stands for a panel.
 _CLICKS = f"""\
 **Something red?** Click it: it opens what is behind it.
 
@@ -35,9 +34,7 @@ def build(rules: Rules) -> Board:
     board.add(
         parts.firing_table(),
         parts.errors_by_service(rules),
-        panels.words(
-            "What to click", "The way from here to a cause, and who looks where.", _CLICKS
-        ),
+        lists.words("What to click", "The way from here to a cause, and who looks where.", _CLICKS),
         height=10,
         widths=(12, 6, 6),
     )
@@ -45,7 +42,7 @@ def build(rules: Rules) -> Board:
     board.add(
         parts.breakers(""),
         parts.up_now(),
-        panels.boards("Dashboards", "All dashboards of the stack; they keep the time."),
+        lists.boards("Dashboards", "All dashboards of the stack; they keep the time."),
         height=8,
         widths=(9, 9, 6),
     )
@@ -64,7 +61,7 @@ def _requests(board: Board, rules: Rules) -> None:
             ),
             Query("service:http_server_requests:rate5m", "{{service}}"),
         ),
-        parts.alert_lines(
+        judged.lines(
             rules,
             "HighErrorRatio",
             Meaning(
@@ -77,7 +74,7 @@ def _requests(board: Board, rules: Rules) -> None:
             "{{service}}",
             total="service:http_server_requests:rate5m",
         ),
-        parts.alert_lines(
+        judged.lines(
             rules,
             "HighLatency",
             Meaning(
@@ -110,7 +107,7 @@ def _top(board: Board, rules: Rules) -> None:
             Query(f"max({parts.SINCE})"),
             thresholds=look.steps((0, look.WARNING)),
         ),
-        parts.targets_down(
+        judged.targets_down(
             rules,
             "How many targets do not answer Prometheus. Click to see which.",
             ("Open telemetry health", address("telemetry", "telemetry-health")),
@@ -135,7 +132,7 @@ def _top(board: Board, rules: Rules) -> None:
             Query("min(slo:error_budget_remaining:ratio)"),
             thresholds=look.steps((0, look.GOOD), base=look.BAD),
         ),
-        parts.counted(
+        judged.counted(
             rules,
             "CircuitBreakerOpen",
             Meaning(

@@ -1,13 +1,11 @@
-"""What several dashboards share: tiles and courses of alerts, RED rows, breakers, burn rates."""
+"""What several dashboards share: errors, RED rows, latency, targets, breakers, firing alerts."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 from grafana_foundation_sdk.builders.dashboard import Panel as AlertList
 from grafana_foundation_sdk.models.common import BigValueTextMode
 
-from stack.ops.dashboards import look, panels
+from stack.ops.dashboards import judged, lists, look, panels
 from stack.ops.dashboards.board import Board, address, failing_traces
 from stack.ops.dashboards.panels import Meaning, Panel, Query
 from stack.ops.dashboards.rules import Rules
@@ -21,99 +19,6 @@ SINCE = (
     f'and on ({_LABELS}) ALERTS{{alertstate="firing", {PAGED}}})'
 )
 RUNBOOK = ("Runbook", "http://localhost:8003/runbooks/${__value.raw}")
-# By the variable: what keeps of an alert's series those that are chosen.
-_CHOSEN = {
-    "service": 'on (service) up{service="$service"}',
-    "component": 'on (component) circuit_breaker_state{component=~"$component"}',
-    "llm": 'on (component) circuit_breaker_state{component="llm"}',
-}
-
-
-def measured(rules: Rules, alert: str, chosen: str = "") -> str:
-    """Return what an alert measures, of what is chosen.
-
-    Args:
-        rules: the checkout's.
-        alert: its name.
-        chosen: the variable, service or component, or the component llm; everything if empty.
-    """
-    expression = rules.alert(alert).measured
-    return f"{expression} and {_CHOSEN[chosen]}" if chosen else expression
-
-
-def alert_tile(
-    rules: Rules,
-    alert: str,
-    meaning: Meaning,
-    chosen: str = "",
-    *,
-    summary: str = "",
-    names: Mapping[str, tuple[str, str]] | None = None,
-) -> Panel:
-    """A tile that turns to the alert's colour where the alert's condition holds.
-
-    Args:
-        rules: the checkout's.
-        alert: its name.
-        meaning: what the panel says.
-        chosen: as `measured` has it.
-        summary: an aggregation of the series, such as max.
-        names: words for values.
-    """
-    expression = measured(rules, alert, chosen)
-    query = Query(f"{summary}({expression})" if summary else expression)
-    thresholds = look.steps(limit(rules, alert))
-    return panels.tile(meaning, query, thresholds=thresholds, names=names)
-
-
-def alert_lines(
-    rules: Rules,
-    alert: str,
-    meaning: Meaning,
-    legend: str,
-    chosen: str = "",
-    *,
-    total: str = "",
-    maximum: float | None = None,
-) -> Panel:
-    """The course of what an alert measures, with its limit as a dashed line.
-
-    Args:
-        rules: the checkout's.
-        alert: its name.
-        meaning: what the panel says.
-        legend: of its series.
-        chosen: as `measured` has it.
-        total: where there are series of it, and none of what is measured, that is 0.
-        maximum: of the axis.
-    """
-    expression = measured(rules, alert, chosen)
-    return panels.lines(
-        meaning,
-        Query(
-            quiet_or(expression, total) if total else expression,
-            legend,
-            exemplar="_bucket" in expression,
-        ),
-        limits=[limit(rules, alert)],
-        maximum=maximum,
-    )
-
-
-def counted(rules: Rules, alert: str, meaning: Meaning, what: str) -> Panel:
-    """A tile with how many there are of what an alert is about, in its colour from the first on."""
-    return panels.tile(
-        meaning,
-        Query(f"count({what}) or vector(0)"),
-        thresholds=look.steps((1, look.SEVERITIES[rules.alert(alert).severity])),
-        names=look.NOTHING,
-    )
-
-
-def targets_down(rules: Rules, text: str, link: tuple[str, str] | None = None) -> Panel:
-    """How many targets do not answer."""
-    meaning = Meaning("Targets down", text, look.COUNT, link=link)
-    return counted(rules, "TargetDown", meaning, "up == 0")
 
 
 def errors_by_service(rules: Rules) -> Panel:
@@ -131,8 +36,8 @@ def errors_by_service(rules: Rules) -> Panel:
             empty="no requests",
             link=failing_traces("${__field.labels.service}"),
         ),
-        Query(quiet_or(measured(rules, "HighErrorRatio"), total), "{{service}}"),
-        thresholds=look.steps(limit(rules, "HighErrorRatio")),
+        Query(judged.quiet_or(judged.measured(rules, "HighErrorRatio"), total), "{{service}}"),
+        thresholds=look.steps(judged.limit(rules, "HighErrorRatio")),
     ).text_mode(BigValueTextMode.VALUE_AND_NAME)
 
 
@@ -145,13 +50,6 @@ def spans(where: str, of: str) -> Panel:
         Query(f"sum by (outcome) ({rate})", "{{outcome}}"),
         stacked=True,
     )
-
-
-def limit(rules: Rules, alert: str) -> tuple[float, str]:
-    """Return where an alert fires, and the colour of its severity."""
-    found = rules.alert(alert)
-    assert found.limit is not None, f"{alert} compares with nothing"  # noqa: S101 -- of this code alone
-    return found.limit, look.SEVERITIES[found.severity]
 
 
 def quantiles(metric: str, where: str) -> list[Query]:
@@ -265,7 +163,7 @@ def alert_list() -> AlertList:
     text = (
         "Alerts that fire or wait to, as Prometheus reports its rules; expand one for its labels."
     )
-    return panels.alerts("Alerts, with those that wait", text, "page|ticket")
+    return lists.alerts("Alerts, with those that wait", text, "page|ticket")
 
 
 def red_row(board: Board, where: str, what: str) -> None:
@@ -302,8 +200,3 @@ def red_row(board: Board, where: str, what: str) -> None:
         ),
         height=8,
     )
-
-
-def quiet_or(expression: str, total: str) -> str:
-    """Return an expression that is 0, not absent, while nothing of it has been counted."""
-    return f"{expression} or 0 * {total}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.models.common import BigValueTextMode
 
-from stack.ops.dashboards import look, panels, parts
+from stack.ops.dashboards import judged, look, panels, parts
 from stack.ops.dashboards.board import Board, Variable, failing_traces
 from stack.ops.dashboards.panels import Meaning, Query
 from stack.ops.dashboards.rules import Rules
@@ -50,7 +50,7 @@ def _top(board: Board, rules: Rules) -> None:
             Meaning("Requests", "Requests per second to $service.", look.REQUESTS),
             Query(f"sum(rate({parts.HTTP}_count{{{_WHERE}}}[$__rate_interval]))"),
         ),
-        parts.alert_tile(
+        judged.tile(
             rules,
             "HighErrorRatio",
             Meaning(
@@ -63,7 +63,7 @@ def _top(board: Board, rules: Rules) -> None:
             ),
             "service",
         ),
-        parts.alert_tile(
+        judged.tile(
             rules,
             "HighLatency",
             Meaning(
@@ -81,8 +81,8 @@ def _top(board: Board, rules: Rules) -> None:
                 "WorkersBusy fires where this turns orange.",
                 look.RATIO,
             ),
-            Query(parts.measured(rules, "WorkersBusy", "service")),
-            thresholds=look.steps(parts.limit(rules, "WorkersBusy")),
+            Query(judged.measured(rules, "WorkersBusy", "service")),
+            thresholds=look.steps(judged.limit(rules, "WorkersBusy")),
         ),
         panels.fact(
             Meaning("Version", "Which version of the library runs.", look.NUMBER),
@@ -105,7 +105,7 @@ def _saturation(board: Board, rules: Rules) -> None:
             Query(f"sum(http_server_active_requests{{{_WHERE}}})", "busy"),
             Query(f"sum(http_server_max_active_requests{{{_WHERE}}})", "there are"),
         ),
-        parts.alert_lines(
+        judged.lines(
             rules,
             "WorkersBusy",
             Meaning(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stack.ops.dashboards import look, panels, parts
+from stack.ops.dashboards import judged, look, panels, parts
 from stack.ops.dashboards.board import Board
 from stack.ops.dashboards.panels import Meaning, Panel, Query
 from stack.ops.dashboards.rules import Rules
@@ -33,8 +33,8 @@ def build(rules: Rules) -> Board:
 
 def _top(board: Board, rules: Rules) -> None:
     board.add(
-        parts.targets_down(rules, "How many targets do not answer."),
-        parts.counted(
+        judged.targets_down(rules, "How many targets do not answer."),
+        judged.counted(
             rules,
             "TargetMissing",
             Meaning(
@@ -43,11 +43,11 @@ def _top(board: Board, rules: Rules) -> None:
                 "TargetMissing fires.",
                 look.COUNT,
             ),
-            parts.measured(rules, "TargetMissing"),
+            judged.measured(rules, "TargetMissing"),
         ),
         _done(rules, "PrometheusConfigReloadFailed", "Prometheus' files"),
         _done(rules, "AlertmanagerConfigReloadFailed", "Alertmanager's files"),
-        parts.alert_tile(
+        judged.tile(
             rules,
             "PrometheusRuleFailing",
             Meaning(
@@ -58,7 +58,7 @@ def _top(board: Board, rules: Rules) -> None:
             summary="sum",
             names=look.NOTHING,
         ),
-        parts.alert_tile(
+        judged.tile(
             rules,
             "PrometheusStorageFailing",
             Meaning(
@@ -87,7 +87,7 @@ def _done(rules: Rules, alert: str, title: str) -> Panel:
 
 def _targets(board: Board, rules: Rules) -> None:
     board.add(
-        parts.alert_lines(
+        judged.lines(
             rules,
             "TargetFlapping",
             Meaning(
@@ -102,7 +102,7 @@ def _targets(board: Board, rules: Rules) -> None:
             Meaning("Scrapes", "Seconds that a scrape of each target takes.", look.SECONDS),
             Query("max by (service, job) (scrape_duration_seconds)", _TARGET),
         ),
-        parts.alert_lines(
+        judged.lines(
             rules,
             "ScrapeLimitExceeded",
             Meaning(
@@ -119,7 +119,7 @@ def _targets(board: Board, rules: Rules) -> None:
 
 def _series(board: Board, rules: Rules) -> None:
     board.add(
-        parts.alert_lines(
+        judged.lines(
             rules,
             "SeriesBudgetExceeded",
             Meaning(
@@ -133,7 +133,7 @@ def _series(board: Board, rules: Rules) -> None:
             Meaning("Series", "Series that Prometheus holds in memory.", look.COUNT),
             Query("prometheus_tsdb_head_series", "{{service}}"),
         ),
-        parts.alert_lines(
+        judged.lines(
             rules,
             "MemoryGrowing",
             Meaning(
@@ -151,7 +151,7 @@ def _series(board: Board, rules: Rules) -> None:
 def _spans(board: Board, rules: Rules) -> None:
     board.add(
         parts.spans("", "all services"),
-        parts.alert_lines(
+        judged.lines(
             rules,
             "SpansLost",
             Meaning(
@@ -163,7 +163,7 @@ def _spans(board: Board, rules: Rules) -> None:
             ),
             "{{service}}",
         ),
-        parts.alert_lines(
+        judged.lines(
             rules,
             "JaegerSpansRefused",
             Meaning(
@@ -181,7 +181,7 @@ def _spans(board: Board, rules: Rules) -> None:
 
 def _tools(board: Board, rules: Rules) -> None:
     board.add(
-        parts.alert_lines(
+        judged.lines(
             rules,
             "PrometheusRuleFailing",
             Meaning(
@@ -195,7 +195,7 @@ def _tools(board: Board, rules: Rules) -> None:
             Meaning("Memory", "Memory that each program holds.", look.BYTES),
             Query("sum by (service) (process_resident_memory_bytes)", "{{service}}"),
         ),
-        parts.alert_lines(
+        judged.lines(
             rules,
             "GrafanaErrors",
             Meaning(
