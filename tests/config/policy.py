@@ -211,7 +211,8 @@ def holds_no_secrets(document: Document) -> Iterator[str]:
     """The environment is in `docker inspect`; it has the names of files."""
     for name, service in services(document):
         for variable, value in service.get("environment", {}).items():
-            if not _SECRET.search(variable.upper()):
+            # A switch may be about secrets; it is none.
+            if not _SECRET.search(variable.upper()) or str(value) in {"true", "false"}:
                 continue
             if not variable.endswith("_FILE") or not str(value).startswith("/run/"):
                 yield f"{name}: {variable} is no file below /run"
