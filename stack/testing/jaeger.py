@@ -24,7 +24,7 @@ class JaegerContainer(ServerContainer):
         options: those of `DockerContainer`.
     """
 
-    IMAGE = "jaegertracing/jaeger:2.22.0"
+    IMAGE = "jaegertracing/jaeger:2.20.0"
     IMAGE_VARIABLE = "JAEGER_IMAGE"
     PORT = 16686
 

@@ -15,8 +15,14 @@ SOON = 15_000
 # Nothing is wider than the window, and no two texts stand on each other.
 _LAYOUT = """() => {
   const wrong = [];
+  // What has been scrolled out of its box is not seen.
+  const inside = (each) => {
+    const [own, box] = [each, each.closest(".scroll") ?? each].map((one) => one.getBoundingClientRect());
+    return own.bottom <= box.bottom + 4 && own.top >= box.top - 4;
+  };
   const seen = [...document.querySelectorAll("main *, header *")].filter((each) =>
-    each.checkVisibility() && !each.closest(".unseen") && !each.matches(".skip, option"));
+    each.checkVisibility() && !each.closest(".unseen") && !each.matches(".skip, option, .dot") &&
+    inside(each));
   for (const each of seen) {
     const box = each.getBoundingClientRect();
     if (box.width && (box.right > innerWidth + 0.5 || box.left < -0.5))
@@ -101,7 +107,7 @@ _CONTRAST = """() => {
     if (found < 4.5) wrong.add(`${found.toFixed(2)}: ${each.outerHTML.slice(0, 80)}`);
   }
   for (const each of document.querySelectorAll("input, select, button")) {
-    if (!each.checkVisibility()) continue;
+    if (!each.checkVisibility() || getComputedStyle(each).borderTopWidth === "0px") continue;
     const found = ratio(getComputedStyle(each).borderTopColor, ground(each.parentElement));
     if (found < 3) wrong.add(`edge ${found.toFixed(2)}: ${each.outerHTML.slice(0, 80)}`);
   }
@@ -159,4 +165,4 @@ def looking(browser: Any) -> Iterator[Callable[..., Any]]:
             return page
 
         yield at
-    assert said == []
+    assert not said, "\n".join(said)

@@ -24,6 +24,7 @@ class Absent:
 # The pattern is looked for in what `Query.name` says.
 ABSENT = (
     Absent(r": (Firing alerts|For how long) A$", "nothing fires"),
+    Absent(r"^alerts: Alerts over time", "nothing fires"),
     Absent(r"^dependencies: Openings", "no breaker has opened"),
     Absent(r"^dependencies: Repeated", "no call had to be made again"),
     Absent(r"^service: Errors A$", "no request has failed"),

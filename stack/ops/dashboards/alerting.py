@@ -75,11 +75,11 @@ def _top(board: Board) -> None:
 
 
 def _course() -> panels.Panel:
-    text = "When each alert fired; the Watchdog always does."
+    text = "When each alert fired; the Watchdog, which always does, is left out."
     return panels.states(
-        Meaning("Alerts over time", text, look.NUMBER, decimals=0),
+        Meaning("Alerts over time", text, look.NUMBER, decimals=0, empty="nothing has fired"),
         Query(
-            'max by (alertname, service) (ALERTS{alertstate="firing"})',
+            'max by (alertname, service) (ALERTS{alertstate="firing", alertname!="Watchdog"})',
             "{{alertname}} {{service}}",
         ),
         names=look.FIRING,
@@ -113,6 +113,7 @@ def _way(board: Board, rules: Rules) -> None:
                 "Sent to receivers",
                 "Requests per second of Alertmanager, by the kind of receiver.",
                 look.PER_SECOND,
+                empty="nothing sent",
             ),
             Query(
                 "sum by (integration) "
@@ -139,12 +140,17 @@ def _inbox(board: Board) -> None:
     board.add(
         panels.lines(
             Meaning(
-                "Received", "Alerts that the inbox got per second, by status.", look.PER_SECOND
+                "Received",
+                "Alerts that the inbox got per second, by status.",
+                look.PER_SECOND,
+                empty="none received",
             ),
             Query("sum by (status) (rate(alerts_received_total[$__rate_interval]))", "{{status}}"),
             stacked=True,
         ),
-        parts.spread(_DELAY, 'status="firing"', "Spread of delay", "alerts on their way"),
+        parts.spread(
+            _DELAY, 'status="firing"', "Spread of delay", "alerts on their way", "none received"
+        ),
         panels.lines(
             Meaning(
                 "Not stored",

@@ -70,14 +70,14 @@ def latency(metric: str, where: str, title: str, of: str) -> Panel:
     return panels.lines(Meaning(title, text, look.SECONDS), *quantiles(metric, where))
 
 
-def spread(metric: str, where: str, title: str, of: str) -> Panel:
+def spread(metric: str, where: str, title: str, of: str, empty: str = "none yet") -> Panel:
     """How latencies spread over time; dots are exemplars."""
     text = (
         f"How long {of} took: the darker a field, the more of them. "
         "Two bands mean two kinds of requests. A dot is one of them; click it to open its trace."
     )
     buckets = f"sum by (le) (increase({metric}_bucket{{{where}}}[$__rate_interval]))"
-    return panels.spread(Meaning(title, text, look.SECONDS), buckets)
+    return panels.spread(Meaning(title, text, look.SECONDS, empty=empty), buckets)
 
 
 def by_status(where: str) -> Query:

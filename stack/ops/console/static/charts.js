@@ -125,6 +125,7 @@ function lines(spec, off) {
 /** One band for each series, from one change of its state to the next. */
 function states(spec) {
   const count = spec.series.length;
+  const step = spec.x.length > 1 ? spec.x[1] - spec.x[0] : 1;
   const longest = Math.max(...spec.series.map((each) => each.name.length));
   return {
     data: [spec.x, ...spec.series.map((each) => each.values)],
@@ -142,7 +143,8 @@ function states(spec) {
         for (let i = 1; i <= spec.x.length; i++) {
           if (i < spec.x.length && each.values[i] === each.values[begin]) continue;
           const state = spec.states[each.values[begin]];
-          if (state) block(u, spec.x[begin], spec.x[Math.min(i, spec.x.length - 1)], at + 0.1, at + 0.9, state[1]);
+          // A sample speaks for the step before it.
+          if (state) block(u, spec.x[begin] - step, spec.x[i - 1], at + 0.1, at + 0.9, state[1]);
           begin = i;
         }
       }),
