@@ -42,6 +42,9 @@ slo: $(VENV)/.ops ## Write the SLO rules anew from prometheus/slo
 dashboards: $(VENV)/.ops ## Write Grafana's dashboards anew from stack/ops/dashboards
 	@$(STACK) dashboards generate
 
+pictures: $(VENV)/.dev ## Take the guides' pictures anew: 8 minutes; needs Chromium
+	@STACK_PICTURES=1 $(BIN)/pytest tests/integration/test_console.py -k "fault or clicks or fires"
+
 images: $(VENV)/.ops ## Build all container images without a registry: 6 minutes, once
 	@$(STACK) images
 
@@ -99,4 +102,4 @@ define install
 	touch $(VENV)/.$(1)
 endef
 
-.PHONY: up down load fire-drill status logs examples slo dashboards images runbooks jaeger test bench lint format lock clean help
+.PHONY: up down load fire-drill status logs examples slo dashboards pictures images runbooks jaeger test bench lint format lock clean help

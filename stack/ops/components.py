@@ -12,7 +12,7 @@ from stack.ops.binaries import Binaries
 from stack.ops.ports import LOCALHOST
 
 GUNICORN = (sys.executable, "-m", "gunicorn")
-_ONE_WORKER = ("--workers=1", "--worker-class=gthread", "--threads=8", "--no-control-socket")
+ONE_WORKER = ("--workers=1", "--worker-class=gthread", "--threads=8", "--no-control-socket")
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +255,7 @@ def _trace_store(plan: Plan) -> Component:
         (
             # One process, for it is the only writer of its database.
             *GUNICORN,
-            *_ONE_WORKER,
+            *ONE_WORKER,
             *listen,
             "stack.ops.tracestore.app:create_app()",
         ),
@@ -318,7 +318,7 @@ def _console(plan: Plan) -> Component:
         "console",
         (
             *GUNICORN,
-            *_ONE_WORKER,
+            *ONE_WORKER,
             f"--bind={plan.bind('CONSOLE_PORT')}",
             "stack.ops.console.app:create_app()",
         ),

@@ -17,7 +17,8 @@ _LAYOUT = """() => {
   const wrong = [];
   // What has been scrolled out of its box is not seen.
   const inside = (each) => {
-    const [own, box] = [each, each.closest(".scroll") ?? each].map((one) => one.getBoundingClientRect());
+    const own = each.getBoundingClientRect();
+    const box = (each.closest(".scroll") ?? each).getBoundingClientRect();
     return own.bottom <= box.bottom + 4 && own.top >= box.top - 4;
   };
   const seen = [...document.querySelectorAll("main *, header *")].filter((each) =>

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.integration.conftest import Pipeline
 
 pytestmark = [
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(600 if os.environ.get("STACK_PICTURES") else 300),
     pytest.mark.parametrize("pipeline", ["local"], indirect=True),
 ]
 
@@ -101,6 +101,9 @@ def look(pipeline: Pipeline, browser: Any) -> Iterator[Look]:
 @pytest.fixture(scope="module")
 def fault(pipeline: Pipeline) -> Iterator[None]:
     """The model fails until its breaker is open and an alert fires."""
+    if PICTURES:
+        old = "time() - min(process_start_time_seconds) > 240"
+        until(lambda: pipeline.query(old), "there is something to see", deadline=280)
     wanted = 'ALERTS{alertname="CircuitBreakerOpen", component="llm", alertstate="firing"}'
     pipeline.fault("LLM_PORT", kind="error", status=500, probability=1.0, duration_seconds=280)
     try:

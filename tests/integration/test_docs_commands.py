@@ -23,7 +23,13 @@ pytestmark = pytest.mark.timeout(120)
 # Not run here: they are what runs this test, end the stack, or have a test of their own.
 ELSEWHERE = (
     *("make up", "make test", "make down", "make clean", "make images", "make jaeger"),
-    *("make fire-drill", "make slo", "make runbooks", ".venv/bin/python -m tests."),
+    *(
+        "make fire-drill",
+        "make slo",
+        "make runbooks",
+        "make pictures",
+        ".venv/bin/python -m tests.",
+    ),
     *("docker compose ", "gunicorn "),
 )
 PROGRAMS = ("make ", "curl ", ".venv/bin/")

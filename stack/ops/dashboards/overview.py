@@ -104,7 +104,7 @@ def _top(board: Board, rules: Rules) -> None:
                 link=("Open the alerts", address("alerts", "alerts")),
                 decimals=0,
             ),
-            Query(f"max({parts.SINCE})"),
+            Query(f"max({parts.since()})"),
             thresholds=look.steps((0, look.WARNING)),
         ),
         judged.targets_down(

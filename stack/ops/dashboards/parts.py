@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from grafana_foundation_sdk.builders.dashboard import Panel as AlertList
 from grafana_foundation_sdk.models.common import BigValueTextMode
 
@@ -12,12 +14,14 @@ from stack.ops.dashboards.rules import Rules
 
 HTTP = "http_server_request_duration_seconds"
 PAGED = 'severity=~"page|ticket"'
-_LABELS = "alertname, severity, service, component, slo"
-# Seconds for which each alert has been firing.
-SINCE = (
-    f"time() - (max by ({_LABELS}) (ALERTS_FOR_STATE{{{PAGED}}}) "
-    f'and on ({_LABELS}) ALERTS{{alertstate="firing", {PAGED}}})'
-)
+# The labels by which alerts are told apart, and the headings of their columns.
+_COLUMNS = {
+    "alertname": "Alert",
+    "severity": "Severity",
+    "service": "Service",
+    "component": "Component",
+    "slo": "SLO",
+}
 RUNBOOK = ("Runbook", "http://localhost:8003/runbooks/${__value.raw}")
 
 
@@ -128,32 +132,46 @@ def firing(severity: str, title: str, text: str) -> Panel:
     )
 
 
-def firing_table() -> Panel:
-    """Which alerts fire and since when; each leads to its runbook."""
+def since(chosen: str = PAGED, labels: Iterable[str] = _COLUMNS) -> str:
+    """Ask for the seconds for which each alert has been firing.
+
+    Args:
+        chosen: selects the alerts.
+        labels: what is kept of theirs.
+    """
+    names = ", ".join(labels)
+    return (
+        f"time() - (max by ({names}) (ALERTS_FOR_STATE{{{chosen}}}) "
+        f'and on ({names}) ALERTS{{alertstate="firing", {chosen}}})'
+    )
+
+
+def firing_table(slo: str = "") -> Panel:
+    """Which alerts fire and since when; each leads to its runbook.
+
+    Args:
+        slo: selects those of an SLO alone; then no column says whose they are.
+    """
     text = (
         "What fires now, the longest first. Click an alert to open its runbook, a service, "
         "component or SLO to open its dashboard."
     )
+    chosen = f"{PAGED}, {slo}" if slo else PAGED
+    columns = {n: _COLUMNS[n] for n in ("alertname", "severity")} if slo else _COLUMNS
+    component = address("dependencies", "dependencies", component="${__value.raw}")
+    links = {
+        "Alert": [RUNBOOK],
+        "Service": [("Open", address("service", "service", service="${__value.raw}"))],
+        "Component": [("Open", component)],
+        "SLO": [("Open", address("slo", "slo", slo="${__value.raw}"))],
+    }
     return panels.rows(
         Meaning(
             "Firing alerts", text, look.SECONDS, empty="Nothing fires: all is well", decimals=0
         ),
-        Query(SINCE),
-        columns={
-            "alertname": "Alert",
-            "severity": "Severity",
-            "service": "Service",
-            "component": "Component",
-            "slo": "SLO",
-        },
-        links={
-            "Alert": [RUNBOOK],
-            "Service": [("Open", address("service", "service", service="${__value.raw}"))],
-            "Component": [
-                ("Open", address("dependencies", "dependencies", component="${__value.raw}"))
-            ],
-            "SLO": [("Open", address("slo", "slo", slo="${__value.raw}"))],
-        },
+        Query(since(chosen, columns)),
+        columns=columns,
+        links={heading: links[heading] for heading in columns.values() if heading in links},
         value="Since",
     )
 

@@ -158,6 +158,6 @@ def _events(board: Board) -> None:
             Query(f"slo:sli_error:ratio_rate1h{_WHERE}", "over 1h"),
             Query(_BUDGET, "allowed"),
         ),
-        parts.firing_table(),
+        parts.firing_table('slo="$slo"'),
         height=8,
     )

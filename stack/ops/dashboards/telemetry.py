@@ -180,16 +180,17 @@ def _spans(board: Board, rules: Rules) -> None:
 
 
 def _tools(board: Board, rules: Rules) -> None:
+    failing = judged.measured(rules, "PrometheusRuleFailing")
     board.add(
-        judged.lines(
-            rules,
-            "PrometheusRuleFailing",
+        panels.lines(
             Meaning(
                 "Rules failing",
                 "Evaluations of rules that failed in 5 minutes, by group.",
                 look.COUNT,
             ),
-            "{{rule_group}}",
+            # Prometheus puts the file's path before a group's name.
+            Query(f'label_replace({failing}, "group", "$1", "rule_group", ".*;(.*)")', "{{group}}"),
+            limits=[judged.limit(rules, "PrometheusRuleFailing")],
         ),
         panels.lines(
             Meaning("Memory", "Memory that each program holds.", look.BYTES),

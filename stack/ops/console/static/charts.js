@@ -75,7 +75,7 @@ function options(place, spec, page, parts) {
     },
     scales: { x: { range: () => [page.from, page.to] }, y: parts.scale },
     axes: [
-      { ...axis, size: 24, gap: 3, values: (_, at, __, ___, step) => at.map((second) => clock(second, step)) },
+      { ...axis, size: 24, gap: 3, space: 40, values: (_, at, __, ___, step) => at.map((second) => clock(second, step)) },
       { ...axis, ...parts.axis, grid: parts.axis.grid ?? grid },
     ],
     series: [{}, ...parts.series],
@@ -313,8 +313,12 @@ function written(value, scale, step) {
   const shown = value / scale.factor;
   let digits = Math.abs(shown) >= 100 ? 0 : Math.abs(shown) >= 10 ? 1 : 2;
   // An axis has the same decimals all along, as many as its steps need.
-  if (step) digits = Math.min(6, Math.max(0, -Math.floor(Math.log10(step / scale.factor) + 1e-9)));
+  if (step) digits = [0, 1, 2, 3, 4, 5].find((each) => whole((step / scale.factor) * 10 ** each)) ?? 6;
   return `${shown.toFixed(digits)}${scale.suffix}`;
+}
+
+function whole(value) {
+  return Math.abs(value - Math.round(value)) < 1e-6;
 }
 
 function clock(second, step) {
