@@ -19,7 +19,7 @@ DASHBOARD = "http://localhost:3000/d/stack-slo/slo?var-slo={{ $labels.slo }}"
 RAW = ("5m", "30m", "1h", "2h", "6h")
 # Means of the rates over 5m. Prometheus forgets a sample after 5 minutes: no interval is longer.
 DAYS, DAYS_INTERVAL = ("1d", "3d"), "1m"
-MONTH_INTERVAL = "2m"
+MONTH_INTERVAL = "30s"
 
 # Stands for a space at which no line ends.
 _UNBROKEN = "\N{NO-BREAK SPACE}"
