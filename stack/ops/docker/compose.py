@@ -202,7 +202,7 @@ class Compose:
     def _start(self, running: list[Container]) -> None:
         for choice in self.chosen:
             if choice.missing:
-                self._progress(f"{choice.image.name} is left out: {choice.reason}")
+                self._progress(f"the console in place of {choice.image.name}: {choice.reason}")
         chosen = {each.image.variable: each.tag for each in self.chosen}
         wanted = sorted({"secrets", *self.services})
         Start(

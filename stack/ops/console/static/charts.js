@@ -109,7 +109,7 @@ function lines(spec, off) {
     bands: spec.stacked ? shown.slice(1).map((_, i) => ({ series: [i + 1, i + 2] })) : undefined,
     scale: { range: (_, low, high) => extent(spec, low, high) },
     axis: {
-      size: 58,
+      size: wide,
       incrs: spec.scale.suffix.endsWith("iB") ? powers(spec.scale.factor) : undefined,
       values: (_, at, __, ___, step) => at.map((v) => written(v, spec.scale, step)),
     },
@@ -168,7 +168,7 @@ function spread(spec, _off, place) {
     series: spec.rows.map(() => ({ paths: () => null, points: { show: false } })),
     scale: { range: () => [0, count] },
     axis: {
-      size: 58,
+      size: wide,
       splits: () => labelled,
       values: () => labelled.map((at) => spec.rows[at - 1].name),
     },
@@ -315,6 +315,11 @@ function written(value, scale, step) {
   // An axis has the same decimals all along, as many as its steps need.
   if (step) digits = [0, 1, 2, 3, 4, 5].find((each) => whole((step / scale.factor) * 10 ** each)) ?? 6;
   return `${shown.toFixed(digits)}${scale.suffix}`;
+}
+
+/** Room for the longest of an axis' texts. */
+function wide(_, texts) {
+  return Math.max(44, 16 + 6.2 * Math.max(0, ...(texts ?? []).map((each) => each.length)));
 }
 
 function whole(value) {
