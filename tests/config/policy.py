@@ -18,6 +18,8 @@ Check = Callable[[Document], Iterator[str]]
 # It makes the files of secrets and ends; what needs them waits for that, so there is no health to
 # check and nothing to start again.
 ONE_SHOT = "secrets"
+# A person opens it, as the other tools; it runs from the services' image.
+OWN_TOOL = "console"
 
 _OBSOLETE = ("version",)
 _OBSOLETE_IN_SERVICES = (
@@ -183,7 +185,8 @@ def separates_networks(document: Document) -> Iterator[str]:
         networks = set(service.get("networks", {"default": None}))
         if "default" in networks:
             yield f"{name}: is in the default network"
-        (of_services if service["image"] == _own_image(document) else of_tools).update(networks)
+        is_tool = name == OWN_TOOL or service["image"] != _own_image(document)
+        (of_tools if is_tool else of_services).update(networks)
     shared = (of_services & of_tools) - {"default"}
     if shared != {"telemetry"}:
         yield f"services and tools share {', '.join(sorted(shared)) or 'nothing'}"
