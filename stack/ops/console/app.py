@@ -5,13 +5,14 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import Any
 
+import httpx
 from flask import Flask, Response, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from stack.ops.console.alerts import Alertmanager
-from stack.ops.console.dashboard import Dashboard, InvalidDashboardError, read_dashboards
+from stack.ops.console.dashboard import InvalidDashboardError, read_dashboards
 from stack.ops.console.pages import pages
-from stack.ops.console.prometheus import Prometheus, PrometheusError
+from stack.ops.console.prometheus import Prometheus, PrometheusError, UnreachableError
 from stack.ops.console.settings import Settings
 from stack.ops.console.timerange import InvalidRangeError, relative
 from stack.ops.console.traces.jaeger import Jaeger
@@ -27,11 +28,14 @@ CHARTS = {
 }
 
 
-def create_app(settings: Settings | None = None) -> Flask:
+def create_app(
+    settings: Settings | None = None, transport: httpx.BaseTransport | None = None
+) -> Flask:
     """Make the application; to be called after a fork.
 
     Args:
         settings: from the environment when not given.
+        transport: what carries the requests to Prometheus, Alertmanager and Jaeger, for tests.
 
     Raises:
         ConfigurationError: a setting cannot be used.
@@ -41,22 +45,15 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals["charts"] = CHARTS
     app.jinja_env.filters["relative"] = relative
-    app.context_processor(lambda: {"boards": _boards(settings)})
-    prometheus = Prometheus(settings.prometheus)
-    app.register_blueprint(pages(settings, prometheus, Alertmanager(settings.alertmanager)))
-    app.register_blueprint(traces(Jaeger(settings.jaeger)))
+    app.context_processor(lambda: {"boards": read_dashboards(settings.dashboards)[0].values()})
+    prometheus = Prometheus(settings.prometheus, transport)
+    alertmanager = Alertmanager(settings.alertmanager, transport)
+    app.register_blueprint(pages(settings, prometheus, alertmanager))
+    app.register_blueprint(traces(Jaeger(settings.jaeger, transport=transport)))
     _serve_charts(app)
-    _answer_errors(app, settings)
+    _answer_errors(app)
     secure(app)
     return app
-
-
-def _boards(settings: Settings) -> list[Dashboard]:
-    """List what every page leads to; the page that says what is wrong with a file does without."""
-    try:
-        return list(read_dashboards(settings.dashboards).values())
-    except InvalidDashboardError:
-        return []
 
 
 def _serve_charts(app: Flask) -> None:
@@ -75,21 +72,19 @@ def _serve_charts(app: Flask) -> None:
         return jsonify(status="ok")
 
 
-def _answer_errors(app: Flask, settings: Settings) -> None:
+def _answer_errors(app: Flask) -> None:
     def problem(title: str, text: str, status: int, **more: Any) -> Answer:
         # A page that waits for what is away finds by itself that it is back.
         headers = {"Refresh": str(RETRY_SECONDS)} if status == 503 else {}
         return render_template("problem.html", title=title, text=text, **more), status, headers
 
+    @app.errorhandler(UnreachableError)
+    def away(error: UnreachableError) -> Answer:
+        return problem("Prometheus does not answer", str(error), 503, retry=RETRY_SECONDS)
+
     @app.errorhandler(PrometheusError)
-    def away(error: PrometheusError) -> Answer:
-        return problem(
-            "Prometheus does not answer",
-            str(error),
-            503,
-            retry=RETRY_SECONDS,
-            url=settings.prometheus,
-        )
+    def refused(error: PrometheusError) -> Answer:
+        return problem("Prometheus refuses what this page asks", str(error), 502)
 
     @app.errorhandler(InvalidRangeError)
     def range_refused(error: InvalidRangeError) -> Answer:

@@ -24,6 +24,11 @@ _LABEL = re.compile(r"\{\{\s*([\w.]+)\s*\}\}")
 _AUTO = "__auto"
 # In each of so many slices of the time the highest dot is kept; of more nobody can click one.
 _SLICES = 48
+# The types that show exemplars.
+_DOTTED = {"timeseries", "heatmap"}
+
+# What a legend says, and the series that are waited for.
+_Found = tuple[str, Future[list[Series]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +102,20 @@ class Asking:
         marks = [
             self._pool.submit(self._marks, each, variables, time) for each in board.annotations
         ]
-        answers = [_gathered(*each) for each in waiting]
-        return answers, [mark for each in marks for mark in _or_nothing(each)]
+        try:
+            answers = [_gathered(*each) for each in waiting]
+            return answers, [mark for each in marks for mark in _or_nothing(each)]
+        finally:
+            # Where Prometheus is away, what is left of a page does not hold up the next.
+            left: list[Future[Any]] = [*marks]
+            for _, series, dots in waiting:
+                left += [*(asked for _, asked in series), *dots]
+            for each in left:
+                each.cancel()
 
     def _asked(
         self, panel: Panel, variables: Mapping[str, str], time: TimeRange
-    ) -> tuple[Answer, list[tuple[str, Future[list[Series]]]], list[Future[list[Exemplar]]]]:
+    ) -> tuple[Answer, list[_Found], list[Future[list[Exemplar]]]]:
         points = panel.points or POINTS
         known = {**variables, **time.globals(points)}
         start, end, step = time.moments(points)
@@ -116,7 +129,7 @@ class Asking:
             else:
                 asked = self._pool.submit(self._prometheus.range, expr, start, end, step)
             series.append((filled(target.get("legendFormat") or _AUTO, known), asked))
-            if target.get("exemplar"):
+            if target.get("exemplar") and panel.kind in _DOTTED:
                 dots.append(
                     self._pool.submit(self._prometheus.exemplars, expr, time.start, time.end)
                 )
@@ -138,9 +151,7 @@ class Asking:
 
 
 def _gathered(
-    answer: Answer,
-    series: Sequence[tuple[str, Future[list[Series]]]],
-    dots: Sequence[Future[list[Exemplar]]],
+    answer: Answer, series: Sequence[_Found], dots: Sequence[Future[list[Exemplar]]]
 ) -> Answer:
     """Wait for what a panel has asked."""
     for legend, asked in series:

@@ -8,34 +8,27 @@ from typing import Any
 
 from stack.ops.console.asking import Answer, Course
 from stack.ops.console.prometheus import Exemplar
-from stack.ops.console.values import (
-    Scale,
-    colour,
-    limits,
-    named,
-    palette,
-    scale,
-    written,
-)
+from stack.ops.console.values import colour, limits, named, palette, plain, scale, written
 
 
 def lines(answer: Answer) -> dict[str, Any]:
     """Courses over time, with limits and exemplars."""
-    field, custom = answer.panel.defaults, answer.panel.custom
-    colours = _colours(answer)
-    unit = _scale(answer, [value for each in answer.courses for value in each.series.values])
-    stacked = (custom.get("stacking") or {}).get("mode") == "normal"
+    field, colours = answer.panel.defaults, _colours(answer)
+    custom = field.get("custom") or {}
+    values = [value for each in answer.courses for value in each.series.values]
+    known = [abs(value) for value in (*values, field.get("max")) if value is not None]
+    unit = scale(max(known, default=1.0), field.get("unit", ""), None)
     chart = _chart("lines", answer) | {
         "series": [
             {"name": each.name, "color": colours[each.name], "values": each.series.values}
             for each in answer.courses
         ],
-        "stacked": stacked,
+        "stacked": (custom.get("stacking") or {}).get("mode") == "normal",
         "fill": custom.get("fillOpacity", 0) / 100,
         "min": field.get("min"),
         "max": field.get("max"),
         "limits": limits(field),
-        "scale": _as_json(unit),
+        "scale": {"factor": unit.factor, "suffix": unit.suffix},
         "dots": [_dot(each, each.value) for each in answer.dots],
     }
     return {"chart": chart, "legend": [_entry(each, answer, colours) for each in answer.courses]}
@@ -47,7 +40,7 @@ def states(answer: Answer) -> dict[str, Any]:
     seen = {value for each in answer.courses for value in each.series.values if value is not None}
     chart = _chart("states", answer) | {
         "series": [{"name": each.name, "values": each.series.values} for each in answer.courses],
-        "states": {f"{value:g}": [written(value, field), colour(value, field)] for value in seen},
+        "states": {plain(value): [written(value, field), colour(value, field)] for value in seen},
     }
     shown = {written(value, field): colour(value, field) for value in sorted(seen)}
     return {"chart": chart, "legend": [{"name": n, "color": c} for n, c in shown.items()]}
@@ -55,8 +48,8 @@ def states(answer: Answer) -> dict[str, Any]:
 
 def spread(answer: Answer) -> dict[str, Any]:
     """How many observations each bucket has over time, and exemplars; nothing if none was made."""
-    options = answer.panel.options
-    unit = (options.get("yAxis") or {}).get("unit") or answer.panel.defaults.get("unit", "")
+    axis = answer.panel.options.get("yAxis") or {}
+    unit = axis.get("unit") or answer.panel.defaults.get("unit", "")
     rows = sorted(
         (each for each in answer.courses if "le" in each.series.labels),
         key=lambda each: float(each.series.labels["le"]),
@@ -71,7 +64,6 @@ def spread(answer: Answer) -> dict[str, Any]:
     chart = _chart("spread", answer) | {
         "rows": [{"name": name, "values": row} for name, row in zip(names, cells, strict=True)],
         "dots": [_dot(each, _height(each.value, bounds)) for each in answer.dots],
-        "dotColor": named((options.get("exemplars") or {}).get("color") or "#D6569B"),
     }
     return {"chart": chart, "legend": []}
 
@@ -82,18 +74,6 @@ def _bound(bound: float, unit: str) -> str:
 
 def _chart(kind: str, answer: Answer) -> dict[str, Any]:
     return {"kind": kind, "title": answer.panel.title, "x": list(answer.moments)}
-
-
-def _scale(answer: Answer, values: Sequence[float | None]) -> Scale:
-    field = answer.panel.defaults
-    known = [abs(value) for value in values if value is not None]
-    if field.get("max") is not None:
-        known.append(field["max"])
-    return scale(max(known, default=1.0), field.get("unit", ""), None)
-
-
-def _as_json(unit: Scale) -> dict[str, Any]:
-    return {"factor": unit.factor, "suffix": unit.suffix}
 
 
 def _colours(answer: Answer) -> dict[str, str]:

@@ -5,178 +5,133 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 HOME = "stack-overview"
+
+Json = Mapping[str, Any]
 
 
 class InvalidDashboardError(Exception):
     """A file is no dashboard; the text names it and says why."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Panel:
-    """One panel of the file.
+    """One panel.
 
     Args:
-        source: its JSON.
+        id: what tells it apart on its dashboard.
+        kind: Grafana's name of the panel type.
+        title: its heading.
+        description: what it shows and what to do about it.
+        place: where on the grid: x, y, w and h.
+        targets: what it asks Prometheus.
+        options: what its type is told.
+        defaults: what holds for all values: unit, decimals, thresholds, mappings, links.
+        overrides: by the name of a series or column, what differs.
+        transformations: what is done to a table.
+        points: how many moments it wants at most; None if it does not say.
     """
 
-    source: Mapping[str, Any]
-
-    @property
-    def kind(self) -> str:
-        """Grafana's name of the panel type."""
-        return str(self.source["type"])
-
-    @property
-    def id(self) -> int:
-        """What tells it apart on its dashboard."""
-        return int(self.source["id"])
-
-    @property
-    def title(self) -> str:
-        """Its heading."""
-        return str(self.source.get("title", ""))
-
-    @property
-    def description(self) -> str:
-        """What it shows and what to do about it."""
-        return str(self.source.get("description", ""))
-
-    @property
-    def place(self) -> Mapping[str, int]:
-        """Where on the grid: x, y, w and h."""
-        place: Mapping[str, int] = self.source["gridPos"]
-        return place
-
-    @property
-    def targets(self) -> Sequence[Mapping[str, Any]]:
-        """What it asks Prometheus."""
-        return [each for each in self.source.get("targets", ()) if not each.get("hide")]
-
-    @property
-    def options(self) -> Mapping[str, Any]:
-        """What its type is told."""
-        return self.source.get("options") or {}
-
-    @cached_property
-    def defaults(self) -> Mapping[str, Any]:
-        """What holds for all of its values: unit, decimals, thresholds, mappings, links."""
-        return (self.source.get("fieldConfig") or {}).get("defaults") or {}
-
-    @property
-    def custom(self) -> Mapping[str, Any]:
-        """How its type draws values."""
-        return self.defaults.get("custom") or {}
-
-    @cached_property
-    def overrides(self) -> Mapping[str, Mapping[str, Any]]:
-        """By the name of a series or column, what differs."""
-        found: dict[str, dict[str, Any]] = {}
-        for each in (self.source.get("fieldConfig") or {}).get("overrides") or ():
-            if each["matcher"]["id"] == "byName":
-                properties = {one["id"]: one.get("value") for one in each["properties"]}
-                found.setdefault(each["matcher"]["options"], {}).update(properties)
-        return found
-
-    @property
-    def transformations(self) -> Sequence[Mapping[str, Any]]:
-        """What is done to a table."""
-        return self.source.get("transformations") or ()
-
-    @property
-    def points(self) -> int | None:
-        """How many moments it wants at most; None if it does not say."""
-        return self.source.get("maxDataPoints")
+    id: int
+    kind: str
+    title: str
+    description: str
+    place: Mapping[str, int]
+    targets: Sequence[Json]
+    options: Json
+    defaults: Json
+    overrides: Mapping[str, Json]
+    transformations: Sequence[Json]
+    points: int | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Dashboard:
-    """One dashboard of the file.
+    """One dashboard.
 
     Args:
-        source: its JSON.
+        uid: what addresses name it by.
+        title: its heading.
+        question: what it answers: the first sentence of its description.
+        tags: what lists of dashboards choose by.
+        since: how far back it looks at first.
+        panels: its panels and headings, in the order in which they are read.
+        variables: what can be chosen at its top.
+        annotations: what is marked on every panel over time.
+        links: where it leads beside the other dashboards.
     """
 
-    source: Mapping[str, Any]
-
-    @property
-    def uid(self) -> str:
-        """What addresses name it by."""
-        return str(self.source["uid"])
-
-    @property
-    def title(self) -> str:
-        """Its heading."""
-        return str(self.source["title"])
-
-    @property
-    def tags(self) -> Sequence[str]:
-        """What lists of dashboards choose by."""
-        return self.source.get("tags") or ()
-
-    @property
-    def question(self) -> str:
-        """What it answers: the first sentence of its description."""
-        text = str(self.source.get("description", ""))
-        return text.split("? ", maxsplit=1)[0] + "?" if "? " in text else text
-
-    @cached_property
-    def panels(self) -> Sequence[Panel]:
-        """Its panels and headings, in the order in which they are read."""
-        found = (Panel(each) for each in _flat(self.source["panels"]))
-        return sorted(found, key=lambda panel: (panel.place["y"], panel.place["x"]))
-
-    @property
-    def variables(self) -> Sequence[Mapping[str, Any]]:
-        """What can be chosen at its top."""
-        return (self.source.get("templating") or {}).get("list") or ()
-
-    @property
-    def annotations(self) -> Sequence[Mapping[str, Any]]:
-        """What is marked on every panel over time."""
-        listed = (self.source.get("annotations") or {}).get("list") or ()
-        return [each for each in listed if each.get("enable") and each.get("expr")]
-
-    @property
-    def links(self) -> Sequence[Mapping[str, Any]]:
-        """Where it leads beside the other dashboards."""
-        return [each for each in self.source.get("links") or () if each.get("type") == "link"]
-
-    @property
-    def since(self) -> str:
-        """How far back it looks at first."""
-        return str((self.source.get("time") or {}).get("from", "now-30m"))
+    uid: str
+    title: str
+    question: str
+    tags: Sequence[str]
+    since: str
+    panels: Sequence[Panel]
+    variables: Sequence[Json]
+    annotations: Sequence[Json]
+    links: Sequence[Json]
 
 
-def read_dashboards(folder: Path) -> dict[str, Dashboard]:
+def read_dashboards(folder: Path) -> tuple[dict[str, Dashboard], list[InvalidDashboardError]]:
     """Return the dashboards of a folder by uid, the home first and then by title.
 
-    Raises:
-        InvalidDashboardError: a file cannot be read, or is none.
+    Returns:
+        With them what is wrong with the files that are none; the others do without them.
     """
-    found = [_read(path) for path in folder.glob("*.json")]
+    found, wrong = [], []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            found.append(_dashboard(json.loads(path.read_text(encoding="utf-8"))))
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            wrong.append(InvalidDashboardError(f"{path} is no dashboard: {error!r}"))
     found.sort(key=lambda board: (board.uid != HOME, board.title))
-    return {board.uid: board for board in found}
+    return {board.uid: board for board in found}, wrong
 
 
-def _read(path: Path) -> Dashboard:
-    try:
-        board = Dashboard(json.loads(path.read_text(encoding="utf-8")))
-        _ = (
-            board.uid,
-            board.title,
-            [(panel.id, panel.kind, panel.place) for panel in board.panels],
-        )
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise InvalidDashboardError(f"{path} is no dashboard: {error!r}") from error
-    return board
+def _dashboard(source: Json) -> Dashboard:
+    text = str(source.get("description") or "")
+    panels = [_panel(each) for each in _flat(source["panels"])]
+    annotations = (source.get("annotations") or {}).get("list") or ()
+    return Dashboard(
+        uid=str(source["uid"]),
+        title=str(source["title"]),
+        question=text.split("? ", maxsplit=1)[0] + "?" if "? " in text else text,
+        tags=source.get("tags") or (),
+        since=str((source.get("time") or {}).get("from", "now-30m")),
+        panels=sorted(panels, key=lambda panel: (panel.place["y"], panel.place["x"])),
+        variables=(source.get("templating") or {}).get("list") or (),
+        annotations=[each for each in annotations if each.get("enable") and each.get("expr")],
+        links=[each for each in source.get("links") or () if each.get("type") == "link"],
+    )
 
 
-def _flat(panels: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+def _panel(source: Json) -> Panel:
+    fields = source.get("fieldConfig") or {}
+    overrides: dict[str, dict[str, Any]] = {}
+    for each in fields.get("overrides") or ():
+        if each["matcher"]["id"] == "byName":
+            properties = {one["id"]: one.get("value") for one in each["properties"]}
+            overrides.setdefault(each["matcher"]["options"], {}).update(properties)
+    targets = source.get("targets") or ()
+    return Panel(
+        id=int(source["id"]),
+        kind=str(source["type"]),
+        title=str(source.get("title") or ""),
+        description=str(source.get("description") or ""),
+        place={key: int(source["gridPos"][key]) for key in ("x", "y", "w", "h")},
+        targets=[each for each in targets if each.get("expr") and not each.get("hide")],
+        options=source.get("options") or {},
+        defaults=fields.get("defaults") or {},
+        overrides=overrides,
+        transformations=source.get("transformations") or (),
+        points=source.get("maxDataPoints"),
+    )
+
+
+def _flat(panels: Sequence[Json]) -> Iterator[Json]:
     for panel in panels:
         yield panel
         yield from panel.get("panels") or ()

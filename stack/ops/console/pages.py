@@ -14,7 +14,7 @@ from stack.ops.console.dashboard import HOME, Dashboard, read_dashboards
 from stack.ops.console.prometheus import Prometheus
 from stack.ops.console.settings import Settings
 from stack.ops.console.timerange import CHOICES, TimeRange
-from stack.ops.console.variables import Variable, filled, read_variables
+from stack.ops.console.variables import linked, read_variables
 from stack.ops.console.views import Page, view
 
 REFRESH_SECONDS = 10
@@ -39,8 +39,10 @@ def pages(settings: Settings, prometheus: Prometheus, alertmanager: Alertmanager
     @site.get("/d/<uid>")
     @site.get("/d/<uid>/<_slug>")
     def dashboard(uid: str, _slug: str = "") -> str:
-        boards = read_dashboards(settings.dashboards)
+        boards, wrong = read_dashboards(settings.dashboards)
         if uid not in boards:
+            if wrong:
+                raise wrong[0]
             abort(404, f"There is no dashboard {uid!r}; there are {', '.join(boards)}.")
         board = boards[uid]
         shown = _time(board, settings)
@@ -59,10 +61,10 @@ def pages(settings: Settings, prometheus: Prometheus, alertmanager: Alertmanager
             "dashboard.html",
             board=board,
             variables=[each for each in variables if not each.hidden],
-            chosen=_address(variables),
+            chosen="".join(each.address for each in variables),
             time=shown,
             choices=CHOICES,
-            links=[{**each} | {"url": filled(each["url"], known)} for each in board.links],
+            links=[{**each} | {"url": linked(each["url"], known)} for each in board.links],
             views=[view(answer, page) for answer in answers],
             marks=marks,
             refresh=REFRESH_SECONDS,
@@ -92,10 +94,6 @@ def pages(settings: Settings, prometheus: Prometheus, alertmanager: Alertmanager
 def _time(board: Dashboard, settings: Settings) -> TimeRange:
     since, until = request.args.get("from") or board.since, request.args.get("to") or "now"
     return TimeRange.parse(since, until, time.time(), settings.scrape_interval)
-
-
-def _address(variables: Iterable[Variable]) -> str:
-    return "".join(each.address for each in variables)
 
 
 def _grid() -> Iterable[str]:

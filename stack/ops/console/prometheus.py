@@ -125,14 +125,19 @@ class Prometheus:
     def _answer(self, method: str, path: str, **options: Any) -> Any:
         try:
             response = self._http.request(method, f"/api/v1/{path}", **options)
-            body = response.json()
-        except (httpx.HTTPError, ValueError) as error:
+        except httpx.HTTPError as error:
             why = str(error) or type(error).__name__
             raise UnreachableError(f"{self.url} does not answer: {why}") from error
-        if not isinstance(body, dict) or body.get("status") != "success":
-            said = body.get("error") if isinstance(body, dict) else None
-            raise PrometheusError(said or f"it answered with status {response.status_code}")
-        return body["data"]
+        try:
+            body = response.json()
+            if body["status"] == "success":
+                return body["data"]
+            said = str(body["error"])
+        except (ValueError, LookupError, TypeError) as error:
+            # One that starts, or a proxy before it.
+            why = f"status {response.status_code} and no JSON of its own"
+            raise UnreachableError(f"{self.url} answers with {why}") from error
+        raise PrometheusError(said)
 
 
 def _placed(

@@ -12,7 +12,7 @@ import yaml
 
 from stack.environment import folder, read
 from stack.errors import ConfigurationError
-from stack.ops.console.timerange import seconds
+from stack.ops.console.timerange import InvalidRangeError, seconds
 
 _VARIABLE = "GRAFANA_CONFIG_DIR"
 
@@ -43,22 +43,31 @@ class Settings:
             ConfigurationError: it is no such folder, or a datasource is missing in it.
         """
         root = read(environ, _VARIABLE, folder, Path("grafana"))
+        if not (root / "dashboards").is_dir():
+            raise ConfigurationError(_VARIABLE, str(root), "a folder with dashboards/ in it")
         sources = _datasources(root / "provisioning" / "datasources")
 
         def url(kind: str) -> str:
-            if kind not in sources:
+            if not sources.get(kind, {}).get("url"):
                 raise ConfigurationError(
-                    _VARIABLE, str(root), f"a folder whose provisioning has a {kind} datasource"
+                    _VARIABLE,
+                    str(root),
+                    f"a folder whose provisioning has a {kind} datasource with a url",
                 )
             return str(sources[kind]["url"]).rstrip("/")
 
-        options = sources.get("prometheus", {}).get("jsonData") or {}
+        prometheus = url("prometheus")
+        interval = (sources["prometheus"].get("jsonData") or {}).get("timeInterval", "15s")
+        try:
+            scrape_interval = seconds(str(interval))
+        except InvalidRangeError as error:
+            raise ConfigurationError(
+                _VARIABLE,
+                str(root),
+                f"a folder whose prometheus has a usable timeInterval: {error}",
+            ) from None
         return cls(
-            dashboards=root / "dashboards",
-            prometheus=url("prometheus"),
-            jaeger=url("jaeger"),
-            alertmanager=url("alertmanager"),
-            scrape_interval=seconds(str(options.get("timeInterval", "15s"))),
+            root / "dashboards", prometheus, url("jaeger"), url("alertmanager"), scrape_interval
         )
 
 
@@ -70,7 +79,14 @@ def _datasources(path: Path) -> dict[str, dict[str, Any]]:
             listed = yaml.safe_load(file.read_text(encoding="utf-8"))["datasources"]
             for source in listed:
                 found.setdefault(source["type"], source)
-        except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError) as error:
+        except (
+            OSError,
+            ValueError,
+            LookupError,
+            TypeError,
+            AttributeError,
+            yaml.YAMLError,
+        ) as error:
             raise ConfigurationError(
                 _VARIABLE, str(file), f"a datasources file ({error})"
             ) from None

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _NAMES = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week"}
-_RELATIVE = re.compile(r"now(?:-(\d{1,6})([smhdw]))?")
-_DURATION = re.compile(r"(\d{1,6})([smhdw])")
+_RELATIVE = re.compile(r"now(?:-([0-9]{1,6})([smhdw]))?")
+_DURATION = re.compile(r"([0-9]{1,6})([smhdw])")
 _LONGEST = 366 * 86_400
 POINTS = 240
 CHOICES = ("now-5m", "now-15m", "now-30m", "now-1h", "now-3h", "now-6h", "now-24h", "now-7d")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ PALETTE = (
     "#3274D9", "#D6569B", "#1F9E9E", "#9C5FD1", "#B0753A", "#6C7FA8", "#3FA7C9",
 )  # fmt: skip
 GREY = "#8E8E99"
+_HEX = re.compile("#[0-9a-fA-F]{6}")
 _NAMED = {"green": "#3FA34D", "orange": "#F08C1A", "red": "#E02F44", "blue": "#3274D9"}
 
 # By unit: from which size on, by what it is divided, and what is written behind it.
@@ -31,6 +33,8 @@ _SCALES: Mapping[str, Sequence[tuple[float, float, str]]] = {
 }  # fmt: skip
 _AS_IT_IS = ((0, 1, ""),)
 _DIGITS = 3
+# What special mappings call a value that is not there or is no number.
+_NOTHING = {"null", "nan", "null+nan"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +81,21 @@ def written(value: float | None, field: Mapping[str, Any]) -> str:
     return scale(value, field.get("unit", ""), field.get("decimals")).text(value)
 
 
+def plain(value: float) -> str:
+    """Write a value as a browser does, with all of its digits, for addresses and names."""
+    return str(int(value)) if value.is_integer() and abs(value) < 1e21 else repr(value)
+
+
 def mapping(value: float | None, field: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return what a value is shown as, if a mapping says so."""
     for each in field.get("mappings") or ():
         found: Mapping[str, Any] | None = None
         options = each["options"]
         if value is None:
-            nothing = each["type"] == "special" and str(options["match"]).startswith("null")
+            nothing = each["type"] == "special" and options["match"] in _NOTHING
             found = options["result"] if nothing else None
         elif each["type"] == "value":
-            found = options.get(f"{value:g}")
+            found = options.get(plain(value))
         elif each["type"] == "range":
             low, high = options.get("from"), options.get("to")
             inside = (low is None or value >= low) and (high is None or value <= high)
@@ -103,7 +112,8 @@ def colour(value: float | None, field: Mapping[str, Any]) -> str:
         return named(mapped["color"])
     found = GREY
     for step in (field.get("thresholds") or {}).get("steps") or ():
-        if step["value"] is None or (value is not None and value >= step["value"]):
+        least = step.get("value")
+        if least is None or (value is not None and value >= least):
             found = named(step["color"])
     return found
 
@@ -113,11 +123,10 @@ def limits(field: Mapping[str, Any]) -> list[dict[str, Any]]:
     style = ((field.get("custom") or {}).get("thresholdsStyle") or {}).get("mode", "off")
     if style == "off":
         return []
-    steps = field["thresholds"]["steps"]
     return [
         {"value": step["value"], "color": named(step["color"])}
-        for step in steps
-        if step["value"] is not None
+        for step in (field.get("thresholds") or {}).get("steps") or ()
+        if step.get("value") is not None
     ]
 
 
@@ -127,8 +136,13 @@ def named(color: str) -> str:
 
 
 def ground(color: str) -> str:
-    """Return the colour, darkened until white can be read on it: a contrast of 4.5."""
-    red, green, blue = (int(color[at : at + 2], 16) for at in (1, 3, 5))
+    """Return the colour, darkened until white can be read on it: a contrast of 4.5.
+
+    Args:
+        color: as `#rrggbb`; any other is taken for grey.
+    """
+    usable = color if _HEX.fullmatch(color) else GREY
+    red, green, blue = (int(usable[at : at + 2], 16) for at in (1, 3, 5))
     while 1.05 / (_luminance(red, green, blue) + 0.05) < 4.5:
         red, green, blue = (round(each * 0.95) for each in (red, green, blue))
     return f"#{red:02x}{green:02x}{blue:02x}"

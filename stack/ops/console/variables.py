@@ -44,10 +44,10 @@ class Variable:
     def value(self) -> str:
         """What it is in a query; a regular expression where several can be chosen."""
         if not (self.multi or self.has_all):
-            return re.sub(r'(["\\])', r"\\\1", self.chosen[0] if self.chosen else "")
+            return _quoted(self.chosen[0] if self.chosen else "")
         if not self.chosen and self.all_value:
             return self.all_value
-        escaped = [re.escape(each).replace("\\", "\\\\") for each in self.chosen or self.options]
+        escaped = [_quoted(re.escape(each)) for each in self.chosen or self.options]
         return escaped[0] if len(escaped) == 1 else f"({'|'.join(escaped)})"
 
     @property
@@ -88,6 +88,20 @@ def filled(text: str, values: Mapping[str, str]) -> str:
     return _USE.sub(lambda use: values.get(use[1] or use[2], use[0]), text)
 
 
+def linked(url: str, values: Mapping[str, str]) -> str:
+    """Put the values of variables into an address, quoted; the time is a piece of one already."""
+    quoted = {
+        name: value if name == "__url_time_range" else quote(value, safe="")
+        for name, value in values.items()
+    }
+    return filled(url, quoted)
+
+
+def _quoted(text: str) -> str:
+    """Return a text as it stands between a query's quotes."""
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
 def _options(
     variable: Mapping[str, Any], before: Sequence[Variable], prometheus: Prometheus, time: TimeRange
 ) -> list[str]:
@@ -100,15 +114,13 @@ def _options(
             return prometheus.label_values(asked["label"], match, time.start, time.end)
     if variable["type"] in {"custom", "interval"}:
         return [each.strip() for each in variable["query"].split(",")]
-    return [str(variable.get("current", {}).get("value", variable.get("query", "")))]
+    return _current(variable) or [str(variable.get("query", ""))]
 
 
 def _chosen(variable: Mapping[str, Any], options: list[str], asked: Sequence[str]) -> Variable:
     chosen = [each for each in asked if each != _ALL]
     if not asked:
-        current = variable.get("current", {}).get("value") or []
-        default = [current] if isinstance(current, str) else list(current)
-        chosen = [each for each in default if each != _ALL]
+        chosen = _current(variable)
         # What is chosen at first has to be there.
         if chosen and options and chosen[0] not in options:
             chosen = options[:1]
@@ -123,3 +135,10 @@ def _chosen(variable: Mapping[str, Any], options: list[str], asked: Sequence[str
         all_value=variable.get("allValue") or "",
         hidden=variable.get("hide") == 2,
     )
+
+
+def _current(variable: Mapping[str, Any]) -> list[str]:
+    """Return what the file chooses; everything is nothing in particular."""
+    value = (variable.get("current") or {}).get("value") or []
+    listed = [value] if isinstance(value, str) else value
+    return [each for each in listed if each != _ALL]

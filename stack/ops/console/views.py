@@ -6,15 +6,15 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
 
 from markdown_it import MarkdownIt
 
 from stack.ops.console import charts
 from stack.ops.console.asking import Answer, Course
 from stack.ops.console.dashboard import Dashboard, Panel
-from stack.ops.console.values import colour, ground, written
-from stack.ops.console.variables import filled
+from stack.ops.console.prometheus import Series
+from stack.ops.console.values import colour, ground, plain, written
+from stack.ops.console.variables import filled, linked
 
 _markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
 _MATCHER = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"')
@@ -58,48 +58,36 @@ class View:
 
 def view(answer: Answer, page: Page) -> View:
     """Make what is shown of an answer."""
-    panel = answer.panel
-    template, show = _KINDS.get(panel.kind, ("", None))
-    if show is None:
+    panel, problem = answer.panel, answer.problem
+    if panel.kind not in _KINDS:
         return View(panel, answer, "empty", problem=f"the console draws no {panel.kind!r} panels")
-    found = View(panel, answer, template, problem=answer.problem)
-    found.shown = show(answer, page) if answer.courses or not panel.targets else {}
-    if not found.shown and panel.kind == "stat":
-        found.shown = {"tiles": [_empty_tile(panel)]}
-    elif not found.shown:
-        found.template, found.empty = "empty", written(None, panel.defaults)
-    return found
+    template, show = _KINDS[panel.kind]
+    # What is not known is not said to be nothing.
+    if problem and not answer.courses:
+        return View(panel, answer, "empty", problem=problem)
+    # A tile says itself that there is nothing.
+    some = answer.courses or not panel.targets or panel.kind == "stat"
+    shown = show(answer, page) if some else {}
+    if not shown:
+        return View(panel, answer, "empty", problem=problem, empty=written(None, panel.defaults))
+    return View(panel, answer, template, shown, problem)
 
 
 def _tiles(answer: Answer, page: Page) -> dict[str, Any]:
-    return {"tiles": [_tile(answer, course, page) for course in answer.courses]}
+    courses = answer.courses or [Course("", Series({}, ()))]
+    return {"tiles": [_tile(answer.panel, course, page) for course in courses]}
 
 
-def _tile(answer: Answer, course: Course, page: Page) -> dict[str, Any]:
-    panel, value = answer.panel, course.series.last
+def _tile(panel: Panel, course: Course, page: Page) -> dict[str, Any]:
+    fields, series = panel.defaults, course.series
+    named = panel.options.get("textMode") == "name" and course.name
     return {
         "name": course.name,
-        "text": _name_or_value(panel, course),
-        "ground": ground(colour(value, panel.defaults)),
-        "path": _sparkline(course.series.values) if _has_graph(panel) else "",
-        "link": _link(panel, course, page),
+        "text": course.name if named else written(series.last, fields),
+        "ground": ground(colour(series.last, fields)),
+        "path": _sparkline(series.values) if panel.options.get("graphMode") == "area" else "",
+        "link": _link(panel, course, page) if series.values else None,
     }
-
-
-def _empty_tile(panel: Panel) -> dict[str, Any]:
-    """Return what stands where there is no series."""
-    fields = panel.defaults
-    return {"text": written(None, fields), "ground": ground(colour(None, fields)), "path": ""}
-
-
-def _name_or_value(panel: Panel, course: Course) -> str:
-    if panel.options.get("textMode") == "name":
-        return course.name
-    return written(course.series.last, panel.defaults)
-
-
-def _has_graph(panel: Panel) -> bool:
-    return panel.options.get("graphMode") == "area"
 
 
 def _sparkline(values: Sequence[float | None]) -> str:
@@ -123,8 +111,9 @@ def _gauges(answer: Answer, page: Page) -> dict[str, Any]:
 
 def _gauge(panel: Panel, course: Course, page: Page) -> dict[str, Any]:
     value = course.series.last
-    low, high = panel.defaults.get("min", 0), panel.defaults.get("max", 1)
-    share = 0.0 if value is None else (value - low) / ((high - low) or 1)
+    low, high = panel.defaults.get("min") or 0, panel.defaults.get("max")
+    length = (1 if high is None else high) - low
+    share = 0.0 if value is None else (value - low) / (length or 1)
     return {
         "name": course.name,
         "text": written(value, panel.defaults),
@@ -155,20 +144,19 @@ def _table(answer: Answer, page: Page) -> dict[str, Any]:
 
 
 def _order(value: object) -> tuple[bool, float, str]:
-    number = isinstance(value, float)
-    return number, value if isinstance(value, float) else 0.0, "" if number else str(value)
+    return (True, value, "") if isinstance(value, float) else (False, 0.0, str(value or ""))
 
 
 def _cell(
     panel: Panel, row: Mapping[str, Any], name: str, heading: str, page: Page
 ) -> dict[str, Any]:
     value = row.get(name)
-    fields = {**panel.defaults, **panel.overrides.get(heading, {})}
+    fields = {**panel.defaults, **panel.overrides.get(name, {}), **panel.overrides.get(heading, {})}
     number = isinstance(value, float)
     text = written(value, fields) if isinstance(value, float) else str(value or "")
-    known = {"__value.raw": f"{value:g}" if isinstance(value, float) else text}
-    known |= {f"__field.labels.{key}": str(each) for key, each in row.items()}
-    known |= {f"__data.fields.{key}": str(each) for key, each in row.items()}
+    known = {"__value.raw": _raw(value)}
+    for key, each in row.items():
+        known |= {f"__field.labels.{key}": _raw(each), f"__data.fields.{key}": _raw(each)}
     return {
         "text": text,
         "number": number,
@@ -177,23 +165,26 @@ def _cell(
     }
 
 
+def _raw(value: float | str | None) -> str:
+    return plain(value) if isinstance(value, float) else value or ""
+
+
 def _coloured(fields: Mapping[str, Any]) -> bool:
     cell = fields.get("custom.cellOptions") or (fields.get("custom") or {}).get("cellOptions") or {}
     return str(cell.get("type", "")).startswith("color")
 
 
 def _link(panel: Panel, course: Course, page: Page) -> dict[str, str] | None:
-    last = course.series.last
     known = {f"__field.labels.{key}": value for key, value in course.series.labels.items()}
-    known |= {"__value.raw": f"{last:g}" if last is not None else "", "__field.name": course.name}
+    known |= {"__value.raw": _raw(course.series.last), "__field.name": course.name}
     return next(iter(_links(panel.defaults.get("links") or (), known, page)), None)
 
 
 def _links(
     listed: Sequence[Mapping[str, Any]], known: Mapping[str, str], page: Page
 ) -> list[dict[str, str]]:
-    values = {**page.known} | {name: quote(value, safe="") for name, value in known.items()}
-    return [{"title": each["title"], "url": filled(each["url"], values)} for each in listed]
+    values = {**page.known, **known}
+    return [{"title": each["title"], "url": linked(each["url"], values)} for each in listed]
 
 
 def _text(answer: Answer, page: Page) -> dict[str, Any]:
