@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from stack.ops.console.dashboard import Dashboard, Panel
@@ -18,7 +18,7 @@ from stack.ops.console.prometheus import (
     UnreachableError,
 )
 from stack.ops.console.timerange import POINTS, TimeRange
-from stack.ops.console.variables import filled
+from stack.ops.console.variables import Variable, filled
 
 _LABEL = re.compile(r"\{\{\s*([\w.]+)\s*\}\}")
 _AUTO = "__auto"
@@ -86,22 +86,22 @@ class Asking:
         self._pool = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="asking")
 
     def all(
-        self, board: Dashboard, variables: Mapping[str, str], time: TimeRange
+        self, board: Dashboard, variables: Sequence[Variable], time: TimeRange
     ) -> tuple[list[Answer], list[Mark]]:
         """Return the answer for each panel, and what is marked on those over time.
 
         Args:
             board: whose panels.
-            variables: the values of its variables.
+            variables: its variables.
             time: when.
 
         Raises:
             UnreachableError: Prometheus does not answer.
         """
-        waiting = [self._asked(panel, variables, time) for panel in board.panels]
-        marks = [
-            self._pool.submit(self._marks, each, variables, time) for each in board.annotations
-        ]
+        values = {each.name: each.value for each in variables}
+        texts = {each.name: each.text for each in variables}
+        waiting = [self._asked(panel, values, texts, time) for panel in board.panels]
+        marks = [self._pool.submit(self._marks, each, values, time) for each in board.annotations]
         try:
             answers = [_gathered(*each) for each in waiting]
             return answers, [mark for each in marks for mark in _or_nothing(each)]
@@ -114,21 +114,29 @@ class Asking:
                 each.cancel()
 
     def _asked(
-        self, panel: Panel, variables: Mapping[str, str], time: TimeRange
+        self,
+        panel: Panel,
+        values: Mapping[str, str],
+        texts: Mapping[str, str],
+        time: TimeRange,
     ) -> tuple[Answer, list[_Found], list[Future[list[Exemplar]]]]:
         points = panel.points or POINTS
-        known = {**variables, **time.globals(points)}
+        ours = time.globals(points)
         start, end, step = time.moments(points)
+        panel = replace(
+            panel, title=filled(panel.title, texts), description=filled(panel.description, texts)
+        )
         answer = Answer(panel, range(start, end + 1, step))
         series, dots = [], []
         for target in panel.targets:
-            expr = filled(target["expr"], known)
+            expr = filled(target["expr"], {**values, **ours})
             answer.queries.append(expr)
             if target.get("instant"):
                 asked = self._pool.submit(self._prometheus.instant, expr, time.end)
             else:
                 asked = self._pool.submit(self._prometheus.range, expr, start, end, step)
-            series.append((filled(target.get("legendFormat") or _AUTO, known), asked))
+            legend = filled(target.get("legendFormat") or _AUTO, {**texts, **ours})
+            series.append((legend, asked))
             if target.get("exemplar") and panel.kind in _DOTTED:
                 dots.append(
                     self._pool.submit(self._prometheus.exemplars, expr, time.start, time.end)
@@ -136,11 +144,11 @@ class Asking:
         return answer, series, dots
 
     def _marks(
-        self, annotation: Mapping[str, Any], variables: Mapping[str, str], time: TimeRange
+        self, annotation: Mapping[str, Any], values: Mapping[str, str], time: TimeRange
     ) -> list[Mark]:
         """Return where each series of an annotation begins."""
         start, end, step = time.moments()
-        expr = filled(annotation["expr"], {**variables, **time.globals()})
+        expr = filled(annotation["expr"], {**values, **time.globals()})
         title = str(annotation.get("titleFormat") or annotation["name"])
         return [
             Mark(start + at * step, _legend(title, series.labels), annotation["iconColor"])

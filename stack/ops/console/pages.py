@@ -52,10 +52,9 @@ def pages(settings: Settings, prometheus: Prometheus, alertmanager: Alertmanager
             if name.startswith("var-")
         }
         variables = read_variables(board.variables, asked, prometheus, shown)
-        values = {each.name: each.value for each in variables}
-        answers, marks = asking.all(board, values, shown)
+        answers, marks = asking.all(board, variables, shown)
         listed = any(panel.kind == "alertlist" for panel in board.panels)
-        known = values | shown.globals()
+        known = {each.name: each.text for each in variables} | shown.globals()
         page = Page(known, tuple(boards.values()), pending_or_firing(prometheus) if listed else ())
         return render_template(
             "dashboard.html",

@@ -51,6 +51,11 @@ class Variable:
         return escaped[0] if len(escaped) == 1 else f"({'|'.join(escaped)})"
 
     @property
+    def text(self) -> str:
+        """What it is to a reader."""
+        return " + ".join(self.chosen) or ("All" if self.has_all else "")
+
+    @property
     def address(self) -> str:
         """What an address says of it."""
         if self.hidden:

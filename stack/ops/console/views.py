@@ -25,7 +25,7 @@ class Page:
     """What panels need to know beside their answers.
 
     Args:
-        known: the values of all variables.
+        known: what all variables are to a reader.
         boards: all dashboards.
         alerts: what is pending or fires.
     """
