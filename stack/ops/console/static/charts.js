@@ -2,7 +2,7 @@
 /* global uPlot */
 
 const PALE = 0.12;
-const plots = new Map(); // by panel: what is drawn there
+const plots = new Map(); // by panel: what is drawn there, and what sees its size change
 const hidden = new Map(); // by panel: names of series that a person has switched off
 
 /** Draw every chart below `root` that is not drawn yet; `marks` are the page's annotations. */
@@ -23,13 +23,17 @@ export function draw(root, page) {
   }
 }
 
-/** Forget a chart whose panel leaves the page; returns where the cursor stood. */
+/** Forget the chart of a panel that leaves the page. */
 export function forget(panel) {
   const place = panel.querySelector(".chart");
-  const plot = place && plots.get(place.dataset.panel);
-  if (!plot) return;
+  if (place) remove(place);
+}
+
+function remove(place) {
+  const { plot, watch } = plots.get(place.dataset.panel) ?? {};
   plots.delete(place.dataset.panel);
-  plot.destroy();
+  watch?.disconnect();
+  plot?.destroy();
 }
 
 function hiddenIn(place) {
@@ -40,18 +44,15 @@ function hiddenIn(place) {
 
 function build(place, spec, page) {
   const kind = { lines, states, spread }[spec.kind];
-  const before = plots.get(place.dataset.panel);
-  const cursor = before ? { left: before.cursor.left, top: before.cursor.top } : null;
-  if (before) before.destroy();
+  remove(place);
   const parts = kind(spec, hiddenIn(place), place);
   const plot = new uPlot(options(place, spec, page, parts), parts.data, place);
-  plots.set(place.dataset.panel, plot);
-  if (cursor && cursor.left >= 0) plot.setCursor(cursor, false);
   const watch = new ResizeObserver(() => {
-    if (!place.isConnected || plots.get(place.dataset.panel) !== plot) return watch.disconnect();
-    plot.setSize(size(place));
+    const { width, height } = size(place);
+    if (width !== plot.width || height !== plot.height) plot.setSize({ width, height });
   });
   watch.observe(place);
+  plots.set(place.dataset.panel, { plot, watch });
 }
 
 function size(place) {
@@ -94,8 +95,9 @@ function lines(spec, off) {
   const shown = spec.series.filter((each) => !off.has(each.name));
   const tops = shown.map((each) => each.values);
   if (spec.stacked) {
-    for (let at = tops.length - 2; at >= 0; at--) {
-      tops[at] = tops[at].map((value, i) => (value === null ? null : value + (tops[at + 1][i] ?? 0)));
+    const below = spec.x.map(() => 0);
+    for (let at = tops.length - 1; at >= 0; at--) {
+      tops[at] = tops[at].map((value, i) => (value === null ? null : (below[i] += value)));
     }
   }
   return {
@@ -267,7 +269,7 @@ function tooltip(spec, page, parts) {
       const near = (page.to - page.from) / 100;
       const happened = page.marks.filter((mark) => Math.abs(mark.time - at) <= near);
       box.replaceChildren(
-        line(new Date(at * 1000).toLocaleTimeString("en-GB"), "", "", "when"),
+        line(when(at, page), "", "", "when"),
         ...happened.map((mark) => line(mark.title, "", mark.color)),
         ...parts.rows(idx).slice(0, 12).map((row) => line(row.name, row.text, row.color)),
       );
@@ -292,6 +294,9 @@ function line(name, text, color, kind = "") {
 }
 
 let leaving = false;
+// A page that one comes back to as it was can be zoomed again.
+addEventListener("pageshow", () => (leaving = false));
+
 function zoom(u) {
   if (leaving || u.select.width < 8) return;
   leaving = true;
@@ -330,6 +335,12 @@ function clock(second, step) {
   const time = new Date(second * 1000);
   if (step >= 86400) return time.toLocaleDateString("en-GB", { day: "numeric", month: "short" });
   return time.toLocaleTimeString("en-GB", step < 60 ? {} : { hour: "2-digit", minute: "2-digit" });
+}
+
+/** A moment of the page; where that is longer than a day, with its date. */
+function when(second, page) {
+  const date = page.to - page.from > 86400 ? `${clock(second, 86400)} ` : "";
+  return date + clock(second, 1);
 }
 
 /** Steps of an axis of bytes: halves and doubles. */

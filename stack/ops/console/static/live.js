@@ -3,6 +3,7 @@ import { draw, forget } from "./charts.js";
 
 const live = document.getElementById("live");
 const asof = document.getElementById("asof");
+const PATIENCE = 30_000;
 let pressed = false;
 
 function page() {
@@ -17,7 +18,7 @@ function page() {
 async function refresh() {
   let fresh;
   try {
-    const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+    const answer = await fetch(location.href, { signal: AbortSignal.timeout(PATIENCE) });
     const text = new DOMParser().parseFromString(await answer.text(), "text/html");
     fresh = text.getElementById("live");
     if (!fresh) return say(`${text.querySelector("h1")?.textContent ?? answer.statusText}; trying again`, true);
@@ -26,7 +27,12 @@ async function refresh() {
   }
   say(`as of ${new Date().toLocaleTimeString("en-GB")}`);
   Object.assign(live.dataset, fresh.dataset);
-  if (!live.classList.contains("grid")) return live.replaceChildren(...fresh.childNodes);
+  if (!live.classList.contains("grid")) {
+    if (pressed && live.matches(":hover")) return;
+    const focus = focusIn(live);
+    live.replaceChildren(...fresh.childNodes);
+    return focus(live);
+  }
   document.getElementById("marks").replaceWith(fresh.querySelector("#marks"));
   for (const panel of [...fresh.querySelectorAll(".panel")]) renew(panel);
 }
@@ -34,7 +40,7 @@ async function refresh() {
 function renew(panel) {
   const old = document.getElementById(panel.id);
   if (!old || old.querySelector(":popover-open") || (pressed && old.matches(":hover"))) return;
-  const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
+  const focus = focusIn(old);
   const scrolled = old.querySelector(".scroll")?.scrollTop ?? 0;
   const hovered = old.matches(":hover");
   // What a person points at is left as it is, unless it is no chart.
@@ -42,9 +48,23 @@ function renew(panel) {
   forget(old);
   old.replaceWith(panel);
   draw(panel, page());
-  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  focus(panel);
   const scroll = panel.querySelector(".scroll");
   if (scroll) scroll.scrollTop = scrolled;
+}
+
+/** Remember what is in focus below `root`; returns what focuses the same in its successor. */
+function focusIn(root) {
+  const known = document.activeElement;
+  if (!root.contains(known) || known === root) return () => {};
+  const alike = (below) => [...below.querySelectorAll(known.localName)].filter((each) => same(each, known));
+  const at = alike(root).indexOf(known);
+  return (successor) => alike(successor)[at]?.focus({ preventScroll: true });
+}
+
+function same(one, other) {
+  const names = ["id", "href", "data-name", "aria-label", "aria-labelledby", "popovertarget"];
+  return names.every((name) => one.getAttribute(name) === other.getAttribute(name));
 }
 
 function say(text, bad = false) {
@@ -61,16 +81,24 @@ function again(seconds) {
 
 addEventListener("pointerdown", () => (pressed = true));
 addEventListener("pointerup", () => (pressed = false));
+addEventListener("pointercancel", () => (pressed = false));
 
 const choices = document.getElementById("choices");
 choices?.addEventListener("change", (event) => {
   // Of several boxes each is ticked before they are sent.
-  if (event.target.type === "checkbox") return;
+  if (event.target.type !== "checkbox") choose();
+});
+choices?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  choose();
+});
+
+function choose() {
   const wanted = new URLSearchParams(new FormData(choices));
   const to = choices.elements.from.selectedOptions[0].dataset.to;
   if (to) wanted.set("to", to);
   location.assign(`${choices.action}?${wanted}`);
-});
+}
 
 draw(live, page());
 say(`as of ${new Date().toLocaleTimeString("en-GB")}`);
