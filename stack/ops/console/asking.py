@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any
+from itertools import chain
+from typing import Any, TypeVar
 
 from stack.ops.console.dashboard import Dashboard, Panel
 from stack.ops.console.prometheus import (
@@ -20,15 +21,13 @@ from stack.ops.console.prometheus import (
 from stack.ops.console.timerange import POINTS, TimeRange
 from stack.ops.console.variables import Variable, filled
 
+T = TypeVar("T")
 _LABEL = re.compile(r"\{\{\s*([\w.]+)\s*\}\}")
 _AUTO = "__auto"
 # In each of so many slices of the time the highest dot is kept; of more nobody can click one.
 _SLICES = 48
 # The types that show exemplars.
 _DOTTED = {"timeseries", "heatmap"}
-
-# What a legend says, and the series that are waited for.
-_Found = tuple[str, Future[list[Series]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +48,11 @@ class Answer:
     """What a panel got.
 
     Args:
-        panel: that asked.
+        panel: that asked, with what its variables stand for.
         moments: Unix seconds of the values.
         courses: its series.
         dots: its exemplars.
         problem: why something is missing.
-        queries: what was asked, with the variables' values.
     """
 
     panel: Panel
@@ -62,7 +60,11 @@ class Answer:
     courses: list[Course] = field(default_factory=list)
     dots: list[Exemplar] = field(default_factory=list)
     problem: str = ""
-    queries: list[str] = field(default_factory=list)
+
+    @property
+    def queries(self) -> list[str]:
+        """What was asked."""
+        return [each["expr"] for each in self.panel.targets]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,48 +102,34 @@ class Asking:
         """
         values = {each.name: each.value for each in variables}
         texts = {each.name: each.text for each in variables}
-        waiting = [self._asked(panel, values, texts, time) for panel in board.panels]
+        panels = [_filled(panel, values, texts, time) for panel in board.panels]
+        waiting = [
+            [self._pool.submit(self._asked, panel, target, time) for target in panel.targets]
+            for panel in panels
+        ]
         marks = [self._pool.submit(self._marks, each, values, time) for each in board.annotations]
         try:
-            answers = [_gathered(*each) for each in waiting]
-            return answers, [mark for each in marks for mark in _or_nothing(each)]
+            answers = [
+                _gathered(panel, asked, time) for panel, asked in zip(panels, waiting, strict=True)
+            ]
+            return answers, [mark for each in marks for mark in _or_nothing(each.result)]
         finally:
             # Where Prometheus is away, what is left of a page does not hold up the next.
-            left: list[Future[Any]] = [*marks]
-            for _, series, dots in waiting:
-                left += [*(asked for _, asked in series), *dots]
+            left: Iterable[Future[Any]] = chain(marks, *waiting)
             for each in left:
                 each.cancel()
 
     def _asked(
-        self,
-        panel: Panel,
-        values: Mapping[str, str],
-        texts: Mapping[str, str],
-        time: TimeRange,
-    ) -> tuple[Answer, list[_Found], list[Future[list[Exemplar]]]]:
-        points = panel.points or POINTS
-        ours = time.globals(points)
-        start, end, step = time.moments(points)
-        panel = replace(
-            panel, title=filled(panel.title, texts), description=filled(panel.description, texts)
-        )
-        answer = Answer(panel, range(start, end + 1, step))
-        series, dots = [], []
-        for target in panel.targets:
-            expr = filled(target["expr"], {**values, **ours})
-            answer.queries.append(expr)
-            if target.get("instant"):
-                asked = self._pool.submit(self._prometheus.instant, expr, time.end)
-            else:
-                asked = self._pool.submit(self._prometheus.range, expr, start, end, step)
-            legend = filled(target.get("legendFormat") or _AUTO, {**texts, **ours})
-            series.append((legend, asked))
-            if target.get("exemplar") and panel.kind in _DOTTED:
-                dots.append(
-                    self._pool.submit(self._prometheus.exemplars, expr, time.start, time.end)
-                )
-        return answer, series, dots
+        self, panel: Panel, target: Mapping[str, Any], time: TimeRange
+    ) -> tuple[list[Series], Sequence[Exemplar]]:
+        expr = target["expr"]
+        if target.get("instant"):
+            series = self._prometheus.instant(expr, time.end)
+        else:
+            series = self._prometheus.range(expr, *time.moments(panel.points or POINTS))
+        if not target.get("exemplar") or panel.kind not in _DOTTED:
+            return series, ()
+        return series, _or_nothing(lambda: self._prometheus.exemplars(expr, time.start, time.end))
 
     def _marks(
         self, annotation: Mapping[str, Any], values: Mapping[str, str], time: TimeRange
@@ -158,24 +146,52 @@ class Asking:
         ]
 
 
+def _filled(
+    panel: Panel, values: Mapping[str, str], texts: Mapping[str, str], time: TimeRange
+) -> Panel:
+    """Return a panel with what the variables stand for in its queries, and in its words."""
+    ours = time.globals(panel.points or POINTS)
+    in_queries, in_words = {**values, **ours}, {**texts, **ours}
+    return replace(
+        panel,
+        title=filled(panel.title, in_words),
+        description=filled(panel.description, in_words),
+        targets=[
+            {
+                **each,
+                "expr": filled(each["expr"], in_queries),
+                "legendFormat": filled(each.get("legendFormat") or _AUTO, in_words),
+            }
+            for each in panel.targets
+        ],
+    )
+
+
 def _gathered(
-    answer: Answer, series: Sequence[_Found], dots: Sequence[Future[list[Exemplar]]]
+    panel: Panel,
+    waiting: Sequence[Future[tuple[list[Series], Sequence[Exemplar]]]],
+    time: TimeRange,
 ) -> Answer:
     """Wait for what a panel has asked."""
-    for legend, asked in series:
+    start, end, step = time.moments(panel.points or POINTS)
+    answer = Answer(panel, range(start, end + 1, step))
+    dots: list[Exemplar] = []
+    for target, asked in zip(panel.targets, waiting, strict=True):
         try:
-            found = asked.result()
+            found, more = asked.result()
         except UnreachableError:
             raise
         except PrometheusError as error:
             answer.problem = str(error)
             continue
+        legend = target["legendFormat"]
         # The only series of the only question needs no name.
-        nameless = legend == _AUTO and len(found) == 1 and len(series) == 1
+        nameless = legend == _AUTO and len(found) == 1 and len(waiting) == 1
         answer.courses += [
             Course("" if nameless else _legend(legend, each.labels), each) for each in found
         ]
-    answer.dots = _highest([dot for each in dots for dot in _or_nothing(each)], answer.moments)
+        dots += more
+    answer.dots = _highest(dots, answer.moments)
     return answer
 
 
@@ -188,10 +204,10 @@ def _highest(dots: Sequence[Exemplar], moments: Sequence[int]) -> list[Exemplar]
     return list(found.values())
 
 
-def _or_nothing(asked: Future[Any]) -> Any:
+def _or_nothing(asked: Callable[[], Sequence[T]]) -> Sequence[T]:
     """Return what is good to have; a page does without."""
     try:
-        return asked.result()
+        return asked()
     except PrometheusError:
         return ()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,7 +93,9 @@ def read_dashboards(folder: Path) -> tuple[dict[str, Dashboard], list[InvalidDas
 
 def _dashboard(source: Json) -> Dashboard:
     text = str(source.get("description") or "")
-    panels = [_panel(each) for each in _flat(source["panels"])]
+    panels = [
+        _panel(each) for top in source["panels"] for each in (top, *(top.get("panels") or ()))
+    ]
     annotations = (source.get("annotations") or {}).get("list") or ()
     return Dashboard(
         uid=str(source["uid"]),
@@ -129,9 +131,3 @@ def _panel(source: Json) -> Panel:
         transformations=source.get("transformations") or (),
         points=source.get("maxDataPoints"),
     )
-
-
-def _flat(panels: Sequence[Json]) -> Iterator[Json]:
-    for panel in panels:
-        yield panel
-        yield from panel.get("panels") or ()

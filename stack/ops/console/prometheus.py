@@ -46,6 +46,9 @@ class Exemplar:
 class Prometheus:
     """Asks one Prometheus. Thread-safe; not to be shared over a fork.
 
+    All that asks raises `UnreachableError` where it does not answer, and `PrometheusError` where
+    it refuses the question.
+
     Args:
         url: without a slash at the end.
         transport: what carries the requests, for tests.
@@ -61,11 +64,7 @@ class Prometheus:
         )
 
     def range(self, expr: str, start: int, end: int, step: int) -> list[Series]:
-        """Return the series from `start` to `end`, in Unix seconds, a value each `step` seconds.
-
-        Raises:
-            PrometheusError: it refuses the question, or does not answer.
-        """
+        """Return the series from `start` to `end`, in Unix seconds, a value each `step` seconds."""
         data = self._post("query_range", query=expr, start=start, end=end, step=step)
         count = (end - start) // step + 1
         return [
@@ -74,22 +73,14 @@ class Prometheus:
         ]
 
     def instant(self, expr: str, time: float) -> list[Series]:
-        """Return the series at a moment, in Unix seconds.
-
-        Raises:
-            PrometheusError: it refuses the question, or does not answer.
-        """
+        """Return the series at a moment, in Unix seconds."""
         data = self._post("query", query=expr, time=time)
         if data["resultType"] == "scalar":
             return [Series({}, [_finite(data["result"][1])])]
         return [Series(each["metric"], [_finite(each["value"][1])]) for each in data["result"]]
 
     def exemplars(self, expr: str, start: float, end: float) -> list[Exemplar]:
-        """Return the exemplars of the series that a query reads.
-
-        Raises:
-            PrometheusError: it refuses the question, or does not answer.
-        """
+        """Return the exemplars of the series that a query reads."""
         found = self._post("query_exemplars", query=expr, start=start, end=end)
         return [
             Exemplar(each["timestamp"], float(each["value"]), each["labels"])
@@ -98,21 +89,13 @@ class Prometheus:
         ]
 
     def label_values(self, label: str, match: str, start: float, end: float) -> list[str]:
-        """Return the values of a label, sorted; those of the series that match, if that is given.
-
-        Raises:
-            PrometheusError: it refuses the question, or does not answer.
-        """
+        """Return the values of a label, sorted; of the series that match, if that is given."""
         selected = {"match[]": match} if match else {}
         found: list[str] = self._get(f"label/{label}/values", start=start, end=end, **selected)
         return sorted(found)
 
     def alerts(self) -> list[dict[str, Any]]:
-        """Return what is pending or fires.
-
-        Raises:
-            PrometheusError: it does not answer.
-        """
+        """Return what is pending or fires."""
         found: list[dict[str, Any]] = self._get("alerts")["alerts"]
         return found
 

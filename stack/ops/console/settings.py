@@ -46,17 +46,12 @@ class Settings:
         if not (root / "dashboards").is_dir():
             raise ConfigurationError(_VARIABLE, str(root), "a folder with dashboards/ in it")
         sources = _datasources(root / "provisioning" / "datasources")
-
-        def url(kind: str) -> str:
-            if not sources.get(kind, {}).get("url"):
+        for kind in ("prometheus", "jaeger", "alertmanager"):
+            if kind not in sources:
                 raise ConfigurationError(
-                    _VARIABLE,
-                    str(root),
-                    f"a folder whose provisioning has a {kind} datasource with a url",
+                    _VARIABLE, str(root), f"a folder whose provisioning has a {kind} datasource"
                 )
-            return str(sources[kind]["url"]).rstrip("/")
-
-        prometheus = url("prometheus")
+        urls = {kind: str(source["url"]).rstrip("/") for kind, source in sources.items()}
         interval = (sources["prometheus"].get("jsonData") or {}).get("timeInterval", "15s")
         try:
             scrape_interval = seconds(str(interval))
@@ -67,18 +62,23 @@ class Settings:
                 f"a folder whose prometheus has a usable timeInterval: {error}",
             ) from None
         return cls(
-            root / "dashboards", prometheus, url("jaeger"), url("alertmanager"), scrape_interval
+            root / "dashboards",
+            urls["prometheus"],
+            urls["jaeger"],
+            urls["alertmanager"],
+            scrape_interval,
         )
 
 
 def _datasources(path: Path) -> dict[str, dict[str, Any]]:
-    """Return the first datasource of each type."""
+    """Return the first datasource of each type; one has a url."""
     found: dict[str, dict[str, Any]] = {}
     for file in sorted(path.glob("*.yaml")):
         try:
             listed = yaml.safe_load(file.read_text(encoding="utf-8"))["datasources"]
             for source in listed:
-                found.setdefault(source["type"], source)
+                if source.get("url"):
+                    found.setdefault(source["type"], source)
         except (
             OSError,
             ValueError,

@@ -151,8 +151,8 @@ def _cell(
     panel: Panel, row: Mapping[str, Any], name: str, heading: str, page: Page
 ) -> dict[str, Any]:
     value = row.get(name)
-    fields = {**panel.defaults, **panel.overrides.get(name, {}), **panel.overrides.get(heading, {})}
     number = isinstance(value, float)
+    fields = {**panel.defaults, **panel.overrides.get(name, {}), **panel.overrides.get(heading, {})}
     text = written(value, fields) if isinstance(value, float) else str(value or "")
     known = {"__value.raw": _raw(value)}
     for key, each in row.items():
