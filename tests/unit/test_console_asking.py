@@ -148,6 +148,33 @@ def test_queries_know_the_time() -> None:
     assert TIME.globals(60)["__rate_interval"] == "35s"
 
 
+# Dashboards
+
+
+def test_a_dashboard_is_read_in_the_order_of_its_grid(tmp_path: Path) -> None:
+    """From the top, each line from the left; panels inside a row come with it."""
+    place = {"x": 0, "y": 9, "w": 1, "h": 1}
+    inside = panel("stat", gridPos={**place, "y": 2}, title="inside") | {"id": 9}
+    write(
+        tmp_path,
+        panel("stat", gridPos=place, title="last"),
+        panel("stat", gridPos={**place, "x": 3, "y": 0}, title="right"),
+        panel("row", gridPos={**place, "y": 1}, title="row", panels=[inside]),
+        panel("stat", gridPos={**place, "y": 0}, title="left"),
+    )
+    board = read_dashboards(tmp_path)[0]["b"]
+    assert [each.title for each in board.panels] == ["left", "right", "row", "inside", "last"]
+
+
+@pytest.mark.parametrize(
+    ("description", "question"),
+    [("Is it well? See below. Or not?", "Is it well?"), ("All of it.", "All of it."), ("", "")],
+)
+def test_a_dashboard_answers_a_question(tmp_path: Path, description: str, question: str) -> None:
+    write(tmp_path, description=description)
+    assert read_dashboards(tmp_path)[0]["b"].question == question
+
+
 # Variables
 
 
@@ -327,6 +354,12 @@ def test_panels_ask_with_what_is_chosen(tmp_path: Path) -> None:
     assert answers[0].queries == [r'rate(x{v=~"(a\\.b|c)"}[20s])']
     assert answers[0].panel.title == "Of a.b + c"
     assert answers[0].panel.description == "What a.b + c and $w do"
+
+
+def test_only_the_only_series_needs_no_name(tmp_path: Path) -> None:
+    """Of two questions each series has one."""
+    (answer,), _ = ask(tmp_path, FakePrometheus([({"a": "1"}, 1.0)]), panel("timeseries", "x", "y"))
+    assert names(answer) == ["1", "1"]
 
 
 @pytest.mark.parametrize(

@@ -341,6 +341,16 @@ def test_what_fires_is_listed_without_alertmanager(tmp_path: Path) -> None:
     assert known in words(page.text)
 
 
+def test_alerts_are_asked_for_where_they_are_listed(tmp_path: Path) -> None:
+    write(tmp_path, panel("stat", "up"), uid="a")
+    write(tmp_path, panel("alertlist"), uid="b")
+    fake = FakePrometheus()
+    client = console(tmp_path, fake)
+    for uid, times in (("a", 0), ("b", 1)):
+        client.get(f"/d/{uid}")
+        assert sum(path == "/api/v1/alerts" for path, _ in fake.asked) == times
+
+
 def test_nothing_fires(tmp_path: Path) -> None:
     page = console(tmp_path, FakePrometheus(alerts=[alert("Watchdog")])).get("/alerts").text
     assert "Nothing fires, and nothing is about to." in page

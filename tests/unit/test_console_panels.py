@@ -91,8 +91,9 @@ def test_mappings_come_before_units() -> None:
             },
         ],
     }
-    assert [written(value, fields) for value in (2.0, -3.0, None, 3.0)] == [
+    assert [written(value, fields) for value in (2.0, -3.0, 0.0, None, 3.0)] == [
         "two",
+        "low",
         "low",
         "gone",
         "3 s",
@@ -395,11 +396,11 @@ def test_lines_are_drawn_over_time(tmp_path: Path) -> None:
 
 
 def test_lines_without_a_number_are_drawn_empty(tmp_path: Path) -> None:
-    """A series of nothing but NaN has a legend all the same."""
-    panel = read_panel(tmp_path, "timeseries", **asks(fieldConfig=field(max=5, unit="short")))
+    """A series of nothing but NaN has a legend all the same, and the scale of its limit."""
+    panel = read_panel(tmp_path, "timeseries", **asks(fieldConfig=field(max=50_000, unit="short")))
     found = shown(panel, ("a", {}, [None, None])).shown
     assert found["legend"][0]["last"] == found["legend"][0]["max"] == "–"
-    assert found["chart"]["scale"] == {"factor": 1, "suffix": ""}
+    assert found["chart"]["scale"] == {"factor": 1e3, "suffix": " k"}
 
 
 def test_states_are_named_and_coloured(tmp_path: Path) -> None:
