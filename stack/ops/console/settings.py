@@ -15,6 +15,7 @@ from stack.errors import ConfigurationError
 from stack.ops.console.timerange import InvalidRangeError, seconds
 
 _VARIABLE = "GRAFANA_CONFIG_DIR"
+_UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, yaml.YAMLError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,30 +45,19 @@ class Settings:
         """
         root = read(environ, _VARIABLE, folder, Path("grafana"))
         if not (root / "dashboards").is_dir():
-            raise ConfigurationError(_VARIABLE, str(root), "a folder with dashboards/ in it")
+            raise _wrong(root, "a folder with dashboards/ in it")
         sources = _datasources(root / "provisioning" / "datasources")
         for kind in ("prometheus", "jaeger", "alertmanager"):
             if kind not in sources:
-                raise ConfigurationError(
-                    _VARIABLE, str(root), f"a folder whose provisioning has a {kind} datasource"
-                )
+                raise _wrong(root, f"a folder whose provisioning has a {kind} datasource")
         urls = {kind: str(source["url"]).rstrip("/") for kind, source in sources.items()}
         interval = (sources["prometheus"].get("jsonData") or {}).get("timeInterval", "15s")
         try:
-            scrape_interval = seconds(str(interval))
+            scraped = seconds(str(interval))
         except InvalidRangeError as error:
-            raise ConfigurationError(
-                _VARIABLE,
-                str(root),
-                f"a folder whose prometheus has a usable timeInterval: {error}",
-            ) from None
-        return cls(
-            root / "dashboards",
-            urls["prometheus"],
-            urls["jaeger"],
-            urls["alertmanager"],
-            scrape_interval,
-        )
+            raise _wrong(root, f"a folder whose prometheus has a timeInterval: {error}") from None
+        dashboards = root / "dashboards"
+        return cls(dashboards, urls["prometheus"], urls["jaeger"], urls["alertmanager"], scraped)
 
 
 def _datasources(path: Path) -> dict[str, dict[str, Any]]:
@@ -75,19 +65,13 @@ def _datasources(path: Path) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for file in sorted(path.glob("*.yaml")):
         try:
-            listed = yaml.safe_load(file.read_text(encoding="utf-8"))["datasources"]
-            for source in listed:
+            for source in yaml.safe_load(file.read_text(encoding="utf-8"))["datasources"]:
                 if source.get("url"):
                     found.setdefault(source["type"], source)
-        except (
-            OSError,
-            ValueError,
-            LookupError,
-            TypeError,
-            AttributeError,
-            yaml.YAMLError,
-        ) as error:
-            raise ConfigurationError(
-                _VARIABLE, str(file), f"a datasources file ({error})"
-            ) from None
+        except _UNREADABLE as error:
+            raise _wrong(file, f"a datasources file ({error})") from None
     return found
+
+
+def _wrong(path: Path, allowed: str) -> ConfigurationError:
+    return ConfigurationError(_VARIABLE, str(path), allowed)

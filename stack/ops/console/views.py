@@ -217,19 +217,11 @@ def _matches(labels: Mapping[str, str], name: str, operator: str, value: str) ->
     return equal != operator.startswith("!")
 
 
-def _chart(kind: Callable[[Answer], dict[str, Any]]) -> Callable[[Answer, Page], dict[str, Any]]:
-    """Give a chart's legend its links."""
-
-    def shown(answer: Answer, page: Page) -> dict[str, Any]:
-        found = kind(answer)
-        if not found:
-            return {}
-        links = {course.name: _link(answer.panel, course, page) for course in answer.courses}
-        for entry in found["legend"]:
-            entry["link"] = links.get(entry["name"])
-        return found
-
-    return shown
+def _lines(answer: Answer, page: Page) -> dict[str, Any]:
+    found = charts.lines(answer)
+    for entry, course in zip(found["legend"], answer.courses, strict=True):
+        entry["link"] = _link(answer.panel, course, page)
+    return found
 
 
 _KINDS: Mapping[str, tuple[str, Callable[[Answer, Page], dict[str, Any]]]] = {
@@ -240,7 +232,7 @@ _KINDS: Mapping[str, tuple[str, Callable[[Answer, Page], dict[str, Any]]]] = {
     "text": ("text", _text),
     "dashlist": ("dashlist", _boards),
     "alertlist": ("alertlist", _alert_list),
-    "timeseries": ("chart", _chart(charts.lines)),
-    "state-timeline": ("chart", _chart(charts.states)),
-    "heatmap": ("chart", _chart(charts.spread)),
+    "timeseries": ("chart", _lines),
+    "state-timeline": ("chart", lambda answer, _: charts.states(answer)),
+    "heatmap": ("chart", lambda answer, _: charts.spread(answer)),
 }
