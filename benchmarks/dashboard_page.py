@@ -141,7 +141,8 @@ def measured(plan: Plan, address: str, hours: int) -> Iterator[str]:
     """Yield a line for each dashboard: the median of some rounds, after one that does not count."""
     with contextlib.ExitStack() as opened:
         page = _page(opened)
-        for board in read_dashboards(plan.config / "grafana" / "dashboards").values():
+        boards, _ = read_dashboards(plan.config / "grafana" / "dashboards")
+        for board in boards.values():
             where = f"{address}/d/{board.uid}?from=now-{hours}h&to=now"
             server = _median(partial(_answered, where))
             seen = f"{_median(partial(_shown, page, where)):.2f} s" if page else "–"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from stack.ops.local import addresses
+from stack.ops.ports import localhost_addresses
 from stack.ops.run_folder import load
 from tests.integration.conftest import ROOT, free_port, until
 
@@ -23,13 +23,8 @@ pytestmark = pytest.mark.timeout(120)
 # Not run here: they are what runs this test, end the stack, or have a test of their own.
 ELSEWHERE = (
     *("make up", "make test", "make down", "make clean", "make images", "make jaeger"),
-    *(
-        "make fire-drill",
-        "make slo",
-        "make runbooks",
-        "make pictures",
-        ".venv/bin/python -m tests.",
-    ),
+    *("make fire-drill", "make slo", "make runbooks", "make pictures"),
+    *(".venv/bin/python -m tests.", ".venv/bin/python -m benchmarks.dashboard_page"),
     *("docker compose ", "gunicorn "),
 )
 PROGRAMS = ("make ", "curl ", ".venv/bin/")
@@ -64,9 +59,8 @@ def here(command: str, pipeline: "Pipeline") -> str:
     """Put in this stack's ports and run folder, and do not wait for minutes."""
     plan = load(pipeline.run_dir)
     assert plan is not None
-    for place, actual in addresses(plan).items():
+    for place, actual in localhost_addresses(plan.ports).items():
         command = re.sub(rf"(?<![\w.-]){re.escape(place)}(?!\d)", actual, command)
-    command = command.replace("localhost:4318", plan.bind("OTLP_HTTP_PORT"))
     command = command.replace(".run/", f"{pipeline.run_dir}/")
     return re.sub(r"\b(sleep |DURATION=)\d+", r"\g<1>2", command)
 
