@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -14,14 +14,13 @@ from stack.ops.components import Plan
 from stack.ops.drill.causes import CAUSES, Cause
 from stack.ops.drill.guard import guarded, interruptible
 from stack.ops.drill.levers import Levers
-from stack.ops.drill.observer import Observer, Seen
+from stack.ops.drill.observer import Observer
 from stack.ops.drill.patience import Patience, patience, roughly
-from stack.ops.drill.timeline import STEPS, WATCHDOG, TimeLine
+from stack.ops.drill.timeline import TimeLine
+from stack.ops.drill.watching import noting, wait_until_quiet
 
 # Questions per second while a cause shows only under load.
 _RATE = 5.0
-# What is left of an earlier drill has to be over before the next.
-_QUIET_WITHIN = 60.0
 _LOOK = 0.3
 
 
@@ -117,14 +116,14 @@ class _Wave:
         bounds = [self.bounds[alert.name] for alert in cause.alerts]
         to_delivery = max(each.to_delivery for each in bounds)
         to_resolution = max(each.to_resolution for each in bounds)
-        self._wait_until_quiet(cause)
+        wait_until_quiet(self.observer, cause.alerts, self.progress)
         self.progress(
             f"{cause.what}: waiting for its alerts for up to {roughly(to_delivery)}, "
             f"then for their end for up to {roughly(to_resolution)} …"
         )
         began = time.time()
         lines = [TimeLine(alert, cause.what, began) for alert in cause.alerts]
-        look = self._looker(lines)
+        look = noting(lines, self.progress)
         with cause.on(self.levers):
             self.observer.until(
                 lambda seen: look(seen) and all(line.far_enough for line in lines),
@@ -137,43 +136,3 @@ class _Wave:
             to_resolution,
         )
         return lines
-
-    def _wait_until_quiet(self, cause: Cause) -> None:
-        """Make sure that what fires afterwards fires for the fault."""
-        loud: list[str] = []
-
-        def quiet(seen: Seen) -> bool:
-            found = [
-                alert.name
-                for alert in cause.alerts
-                if alert.name != WATCHDOG
-                and (
-                    seen.active(alert)
-                    or any(each["status"] == "firing" for each in seen.stored(alert))
-                )
-            ]
-            if found and not loud:
-                self.progress(f"{', '.join(found)}: fires already; waiting for its end …")
-            loud[:] = found
-            return not found
-
-        if not self.observer.until(quiet, _QUIET_WITHIN):
-            raise OpsError(
-                f"{', '.join(loud)}: fires already; wait until it is resolved, then drill it"
-            )
-
-    def _looker(self, lines: Sequence[TimeLine]) -> Callable[[Seen], bool]:
-        """Return what takes note of what is seen, tells of each new step, and is true."""
-        told: set[tuple[str, str]] = set()
-
-        def look(seen: Seen) -> bool:
-            for line in lines:
-                line.take_note(seen)
-                for step in STEPS:
-                    after, key = line.after_fault(step), (line.alert.name, step)
-                    if step != "ended" and after is not None and key not in told:
-                        told.add(key)
-                        self.progress(f"{after:6.1f} s  {line.alert.name} {step}")
-            return True
-
-        return look
