@@ -25,6 +25,9 @@ load: $(VENV)/.ops ## Send questions: RATE= per second, DURATION= seconds
 fire-drill: $(VENV)/.ops ## Make an alert fire, and follow it to the inbox: ALERT=TargetDown, or ALL
 	@$(STACK) fire-drill $(ALERT)
 
+chaos: $(VENV)/.ops ## Let something fail, and judge what follows: SCENARIO=cascade, 1 to 7, or ALL
+	@$(STACK) chaos $(SCENARIO)
+
 ##@ Look
 status: $(VENV)/.ops ## Show what runs, its health, memory and address
 	@$(STACK) status
@@ -102,4 +105,4 @@ define install
 	touch $(VENV)/.$(1)
 endef
 
-.PHONY: up down load fire-drill status logs examples slo dashboards pictures images runbooks jaeger test bench lint format lock clean help
+.PHONY: up down load fire-drill chaos status logs examples slo dashboards pictures images runbooks jaeger test bench lint format lock clean help

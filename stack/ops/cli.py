@@ -13,6 +13,7 @@ import click
 
 from stack.errors import OpsError
 from stack.ops import local, modes, report, run_folder, status
+from stack.ops.chaos.cli import chaos
 from stack.ops.components import further_load
 from stack.ops.dashboards.cli import dashboards
 from stack.ops.docker import build
@@ -41,6 +42,7 @@ def main(context: click.Context, run_dir: Path | None) -> None:
 main.add_command(slo)
 main.add_command(dashboards)
 main.add_command(fire_drill)
+main.add_command(chaos)
 
 
 @main.command()

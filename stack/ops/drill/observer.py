@@ -98,6 +98,11 @@ class Observer:
                 self._news.wait(left)
         return True
 
+    def latest(self) -> Seen:
+        """Return the last look."""
+        with self._news:
+            return self._seen
+
     def _look_on(self) -> None:
         while not self._over.wait(_PAUSE):
             try:
