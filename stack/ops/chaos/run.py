@@ -7,6 +7,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 
+import httpx
+
 from stack.errors import OpsError
 from stack.ops.chaos.callers import ASK, MODELS, Callers
 from stack.ops.chaos.counts import Reader
@@ -121,7 +123,7 @@ def _stage(
     """Give a stage on which all is well, and on which questions are asked."""
     sources = Sources(
         Reader(plan, levers.http),
-        levers.value,
+        lambda expression: _value(levers, expression),
         observer.latest,
         patience(plan),
         plan.breaker_timeout,
@@ -137,6 +139,13 @@ def _stage(
                 "the fault; see `make status`"
             )
         yield stage
+
+
+def _value(levers: Levers, expression: str) -> float | None:
+    try:
+        return levers.value(expression)
+    except httpx.HTTPError as error:
+        raise OpsError(f"Prometheus does not answer ({error}); see `make status`") from error
 
 
 def _steady(callers: Callers) -> bool:

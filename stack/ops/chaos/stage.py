@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
+from stack.errors import OpsError
 from stack.ops.chaos.callers import Answer, Callers
 from stack.ops.chaos.counts import BREAKER_CALLS, TRANSITIONS, Counts
 from stack.ops.commands import Progress
@@ -106,9 +108,11 @@ class Stage:
         """Look on until `met`, for so many seconds at most; tell whether it was."""
         ends = time.monotonic() + within
         while True:
-            self._look()
-            if met():
-                return True
+            # The service that is looked at may have no thread left to answer.
+            with suppress(OpsError):
+                self._look()
+                if met():
+                    return True
             if time.monotonic() >= ends:
                 return False
             time.sleep(_PAUSE)
