@@ -79,7 +79,7 @@ def verdict(played: Sequence[Played]) -> str:
 
 def _row(each: Judgement) -> str:
     oracle = each.oracle
-    return f"    {oracle.kind:12}{_MARKS[each.met]:4}{oracle.says:62}{each.measured}".rstrip()
+    return f"    {oracle.kind:12}{_MARKS[each.met]:4}{oracle.says:72}{each.measured}".rstrip()
 
 
 def _as_json(played: Played) -> dict[str, object]:

@@ -7,6 +7,7 @@ feel, one of recovery that nothing of it is left.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -120,7 +121,7 @@ def quick(share: float, seconds: float, *, once_open: str = "") -> Oracle:
     def worst(stage: Stage) -> float:
         return quantile((each.seconds for each in asked(stage)), share)
 
-    which = "every answer" if share == 1 else f"{share:.0%} of the answers"
+    which = "every answer" if share == 1 else f"{100 * share:.0f} % of the answers"
     when = " once the breaker is open" if once_open else ""
     return Oracle(
         CONTAINMENT,
@@ -172,7 +173,7 @@ def opens_not_before(component: str, mark: str, failures: int) -> Oracle:
     """The breaker stays closed until the fault is that bad, and until so many calls failed."""
     return Oracle(
         CONTAINMENT,
-        f"the breaker opens not before: {mark}; {failures} failures",
+        f"it opens not before {mark}, nor before {failures} failures",
         lambda stage: (
             (opening := stage.opened(component)) is not None
             and opening.at >= stage.marks[mark]
@@ -204,7 +205,7 @@ def spared(component: str, share: float) -> Oracle:
 
     return Oracle(
         CONTAINMENT,
-        f"at most {share:.0%} of the calls still reach {component}",
+        f"at most {100 * share:.0f} % of the calls still reach {component}",
         lambda stage: failed(stage)[1] > 0 and failed(stage)[0] <= share * failed(stage)[1],
         lambda stage: "{:.0f} of {:.0f}".format(*failed(stage)),
     )
@@ -268,6 +269,8 @@ def counted(requests: int, route: str) -> Oracle:
             f"{stage.rise('llm', REQUESTS, http_route=route):.0f}: "
             + ", ".join(f"{times} × {status}" for status, times in statuses(stage).items())
         ),
+        # A worker counts a request when its answer is on its way.
+        lambda _: 5.0,
     )
 
 
@@ -338,7 +341,9 @@ def pages_nobody(alert: Drilled, component: str = "") -> Oracle:
         line = stage.lines[alert.name]
         if line.firing is not None:
             return bool(component) and long(stage) and line.complete
-        return not stage.sources.alerts().active(alert)
+        # What was counted last has to be scraped, and looked at by the rule.
+        known = time.time() >= stage.ended + 3 * stage.sources.interval
+        return known and not stage.sources.alerts().active(alert)
 
     return Oracle(
         RECOVERY,

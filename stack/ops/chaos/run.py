@@ -26,7 +26,8 @@ from stack.ops.drill.watching import wait_until_quiet
 ALL = "ALL"
 # Above it a breaker's wait and an alert's `for` are shorter than a scrape is away.
 FASTEST = 20
-_THREADS, _RATE = 8, 10.0
+# Fewer than the gateway's eight threads: one that waits for llm should still be seen.
+_THREADS, _RATE = 5, 10.0
 _STEADY = 10
 _STEADY_WITHIN = 60.0
 
@@ -111,7 +112,8 @@ def play(
     ):
         for scenario in scenarios:
             progress(f"{scenario.name}: {scenario.what}")
-            wait_until_quiet(observer, [scenario.alert], progress)
+            quiet_within = patience(plan)[scenario.alert.name].to_resolution
+            wait_until_quiet(observer, [scenario.alert], progress, quiet_within)
             with _stage(scenario, plan, levers, observer, progress) as stage:
                 done(_played(scenario, levers, stage))
 
@@ -127,6 +129,7 @@ def _stage(
         observer.latest,
         patience(plan),
         plan.breaker_timeout,
+        max(1.0, 5 / plan.speed),
     )
     callers = Callers("gateway", plan.url("GATEWAY_PORT"), ASK)
     models = Callers("llm", plan.url("LLM_PORT"), MODELS)

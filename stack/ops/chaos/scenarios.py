@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 
+from stack.errors import OpsError
 from stack.ops.chaos import oracles as must
 from stack.ops.chaos.callers import MODELS
 from stack.ops.chaos.oracles import Oracle
@@ -20,6 +21,7 @@ _SLOW = 2.5
 # A gateway waits for llm for 7.5 s at most; a question may first have to wait for a free thread.
 _SLOWEST = 18.0
 _CALLS = "/v1"
+_MADE_WITHIN = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +60,19 @@ def _slow(levers: Levers, _: Stage) -> AbstractContextManager[None]:
     return levers.fault("llm", kind="latency", latency_seconds=6, path=_CALLS)
 
 
-_SHARES = (0.1, 0.3, 0.6, 1.0)
-_SHARE = "llm fails {:.0%} of its calls"
+_PERCENT = (10, 30, 60, 100)
+_SHARE = "llm fails {} % of its calls"
 
 
 @contextmanager
 def _rising(levers: Levers, stage: Stage) -> Iterator[None]:
     with ExitStack() as on:
-        for share in _SHARES:
-            fault = {"kind": "error", "status": 503, "path": _CALLS, "probability": share}
+        for percent in _PERCENT:
+            fault = {"kind": "error", "status": 503, "path": _CALLS, "probability": percent / 100}
+            # It takes the place of the one before; nothing ends between the two.
             on.enter_context(levers.fault("llm", **fault))
-            stage.mark(_SHARE.format(share))
-            if share < 1:
+            stage.mark(_SHARE.format(percent))
+            if percent < 100:
                 enough = len(stage.answered()) + 40
                 stage.until(lambda enough=enough: len(stage.answered()) >= enough, 30)  # type: ignore[misc]
         yield
@@ -78,8 +81,7 @@ def _rising(levers: Levers, stage: Stage) -> Iterator[None]:
 @contextmanager
 def _failing_for_many(levers: Levers, stage: Stage) -> Iterator[None]:
     with _failing(levers, stage), stage.callers.burst(threads=50, each=20) as done:
-        stage.until(done, 120)
-        stage.mark("50 threads have made 20 calls each")
+        _finish(stage, done, "50 threads have made 20 calls each")
         yield
 
 
@@ -88,9 +90,14 @@ def _recorded(levers: Levers, stage: Stage) -> Iterator[None]:
     # The callers' fault by its status: it is counted, and wakes nobody.
     fault = levers.fault("llm", kind="error", status=429, path=MODELS.path, probability=0.5)
     with fault, stage.models.burst(threads=20, each=100) as done:
-        stage.until(done, 120)
-        stage.mark("20 threads have made 100 requests each")
+        _finish(stage, done, "20 threads have made 100 requests each")
         yield
+
+
+def _finish(stage: Stage, done: Callable[[], bool], what: str) -> None:
+    if not stage.until(done, _MADE_WITHIN):
+        raise OpsError(f"not within {_MADE_WITHIN:g} s: {what}; see `make status`")
+    stage.mark(what)
 
 
 _CONTAINED = (must.no_errors(), must.stays_closed("retrieval"), must.callers_breaker_closed())
@@ -106,7 +113,7 @@ SCENARIOS = (
         during=_SEEN,
         afterwards=_OVER,
         throughout=(
-            must.opens_not_before("llm", _SHARE.format(0.6), failures=5),
+            must.opens_not_before("llm", _SHARE.format(60), failures=5),
             *_CONTAINED,
             must.quick(0.95, _SLOW),
         ),
@@ -158,7 +165,7 @@ SCENARIOS = (
         throughout=(
             *_CONTAINED,
             must.quick(1, _SLOWEST),
-            must.quick(0.9, 1.0, once_open="llm"),
+            must.quick(0.9, _SLOW, once_open="llm"),
         ),
     ),
     Scenario(

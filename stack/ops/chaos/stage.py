@@ -32,6 +32,7 @@ class Sources:
         alerts: the last look at the alerts.
         patience: how long each alert may take, by name.
         breaker_timeout: seconds from an opening of the gateway's breakers to their first probe.
+        interval: seconds between two scrapes of a service, and between two evaluations of a rule.
     """
 
     read: Callable[[str], Counts]
@@ -39,6 +40,7 @@ class Sources:
     alerts: Callable[[], Seen]
     patience: Mapping[str, Patience]
     breaker_timeout: float
+    interval: float
 
 
 @dataclass(frozen=True, slots=True)

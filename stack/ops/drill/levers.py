@@ -30,6 +30,8 @@ _PORTS = {
 }
 # A fault that nobody ends, since the drill was killed, ends by itself; else it is renewed.
 _FAULT_SECONDS = 600.0
+# A service whose threads are all held by a fault is told of its end when one is free again.
+_ENDED_WITHIN = 60.0
 # What a changed file was like is kept beside it under its name and this.
 _BEFORE = ".before-drill"
 _RULES = "drill-"
@@ -92,7 +94,7 @@ class Levers:
             with self.again_and_again(renew):
                 yield
         finally:
-            self._ask("DELETE", url)
+            self._ask("DELETE", url, timeout=_ENDED_WITHIN)
 
     @contextmanager
     def changed(self, path: str, change: Callable[[str], str]) -> Iterator[None]:
@@ -190,7 +192,7 @@ class Levers:
         for service in ("prometheus", "alertmanager"):
             self._reload(f"{service}/")
         for port in _PORTS.values():
-            self._ask("DELETE", self.plan.url(port, "/faults"))
+            self._ask("DELETE", self.plan.url(port, "/faults"), timeout=_ENDED_WITHIN)
 
     def value(self, expression: str) -> float | None:
         """Return what Prometheus says of an expression with one result; None for none."""

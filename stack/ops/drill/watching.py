@@ -14,8 +14,19 @@ from stack.ops.drill.timeline import STEPS, WATCHDOG, TimeLine
 _QUIET_WITHIN = 60.0
 
 
-def wait_until_quiet(observer: Observer, alerts: Collection[Drilled], progress: Progress) -> None:
+def wait_until_quiet(
+    observer: Observer,
+    alerts: Collection[Drilled],
+    progress: Progress,
+    within: float = _QUIET_WITHIN,
+) -> None:
     """Make sure that what fires afterwards fires for the fault.
+
+    Args:
+        observer: sees what fires.
+        alerts: those that must not.
+        progress: told if some have to be waited for.
+        within: seconds for which they are.
 
     Raises:
         OpsError: one of the alerts goes on firing.
@@ -36,7 +47,7 @@ def wait_until_quiet(observer: Observer, alerts: Collection[Drilled], progress: 
         loud[:] = found
         return not found
 
-    if not observer.until(quiet, _QUIET_WITHIN):
+    if not observer.until(quiet, within):
         raise OpsError(
             f"{', '.join(loud)}: fires already; wait until it is resolved, then drill it"
         )
