@@ -254,7 +254,7 @@ def test_when_nothing_runs_the_mend_is_named(monkeypatch: pytest.MonkeyPatch) ->
 def test_at_a_speed_at_which_nothing_can_be_seen_it_does_not_begin(tmp_path: Path) -> None:
     """An alert's `for` would be over before the next scrape."""
     plan = Plan(ROOT, tmp_path, DEFAULTS, speed=50)
-    with pytest.raises(OpsError, match="divided by 50.*make up SPEED=20"):
+    with pytest.raises(OpsError, match=r"divided by 50.*make up SPEED=20"):
         play(plan, SCENARIOS, lambda _: None, lambda _: None)
 
 

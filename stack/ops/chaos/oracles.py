@@ -78,7 +78,7 @@ def counted_by_prometheus(component: str) -> Oracle:
         DETECTION,
         f"Prometheus counts each opening around {component}",
         same,
-        lambda stage: f"{stage.moved(component, 'closed', 'open')} here",
+        lambda stage: f"{stage.moved(component, 'closed', 'open')} counted",
         lambda _: _SCRAPED,
     )
 
@@ -166,6 +166,7 @@ def falls_back() -> Oracle:
         "answers come from the fallback",
         lambda stage: fallbacks(stage) > 0,
         lambda stage: f"{fallbacks(stage)} of {len(stage.answered())}",
+        lambda _: 10.0,
     )
 
 
@@ -191,7 +192,7 @@ def opens_once(component: str) -> Oracle:
         CONTAINMENT,
         f"the breaker around {component} opens once",
         lambda stage: stage.moved(component, "closed", "open") == 1,
-        lambda stage: f"{stage.moved(component, 'closed', 'open')} times",
+        lambda stage: f"{stage.moved(component, 'closed', 'open')}",
     )
 
 
@@ -311,7 +312,7 @@ def whole() -> Oracle:
         RECOVERY,
         f"{_LAST} answers in a row come from the llm",
         lambda stage: good(stage) == _LAST,
-        lambda stage: f"{good(stage)}",
+        lambda stage: f"{good(stage)} of {_LAST}",
         lambda stage: 10 + 3 * stage.sources.breaker_timeout,
     )
 

@@ -158,7 +158,7 @@ def _steady(callers: Callers) -> bool:
 
 def _played(scenario: Scenario, levers: Levers, stage: Stage) -> Played:
     stage.begin(scenario.what)
-    stage.mark(f"the fault begins: {scenario.what}")
+    stage.mark("the fault begins")
     with scenario.on(levers, stage):
         judged = _waited_for(stage, scenario.during)
     stage.end()
