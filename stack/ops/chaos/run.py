@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 
 import httpx
@@ -177,6 +178,6 @@ def _waited_for(stage: Stage, oracles: Iterable[Oracle]) -> list[Judgement]:
         if judged and not judged[-1].met:
             judged.append(Judgement(oracle, None))
             continue
-        met = stage.until(lambda oracle=oracle: oracle.met(stage), oracle.within(stage))  # type: ignore[misc]
+        met = stage.until(partial(oracle.met, stage), oracle.within(stage))
         judged.append(Judgement(oracle, met, oracle.measured(stage)))
     return judged

@@ -73,9 +73,13 @@ def _rising(levers: Levers, stage: Stage) -> Iterator[None]:
             on.enter_context(levers.fault("llm", **fault))
             stage.mark(_SHARE.format(percent))
             if percent < 100:
-                enough = len(stage.answered()) + 40
-                stage.until(lambda enough=enough: len(stage.answered()) >= enough, 30)  # type: ignore[misc]
+                _let_ask(stage, 40)
         yield
+
+
+def _let_ask(stage: Stage, questions: int) -> None:
+    enough = len(stage.answered()) + questions
+    stage.until(lambda: len(stage.answered()) >= enough, _MADE_WITHIN)
 
 
 @contextmanager
