@@ -1,6 +1,7 @@
 """The guide to chaos shows every scenario as it is played, and an eighth that could be."""
 
 import inspect
+import json
 import re
 from pathlib import Path
 
@@ -8,7 +9,8 @@ from stack.ops.chaos import oracles, scenarios
 from stack.ops.chaos.scenarios import SCENARIOS, Scenario
 from stack.ops.drill.causes import Drilled
 
-TEXT = (Path(__file__).parents[2] / "docs" / "chaos.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "chaos.md").read_text(encoding="utf-8")
 NAMES = [each.name for each in SCENARIOS]
 
 
@@ -50,3 +52,16 @@ def test_the_eighth_is_a_scenario() -> None:
 def test_the_printed_oracle_is_the_one_there_is() -> None:
     """Not one of an earlier day."""
     assert blocks("python")[1] == inspect.getsource(oracles.no_errors)
+
+
+def test_what_is_to_be_watched_is_there() -> None:
+    """Each dashboard that the table names has the panels that it names."""
+    watched = re.findall(r"^\| \d \|.*\| ([^|]+) \|$", TEXT, re.MULTILINE)
+    assert len(watched) == len(NAMES)
+    for one in "; ".join(watched).split("; "):
+        board, panels = one.split(": ")
+        content = json.loads(
+            (ROOT / "grafana" / "dashboards" / f"{board.lower()}.json").read_text()
+        )
+        titles = {panel.get("title") for panel in content["panels"]}
+        assert set(panels.split(" and ")) <= titles, one
