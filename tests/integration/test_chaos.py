@@ -88,7 +88,7 @@ def test_a_fault_without_a_breaker_in_between_fails_the_scenario(
         on=lambda levers, _: levers.fault(
             "gateway", kind="error", status=503, path="/ask", probability=0.5
         ),
-        # Shorter than what the alerts of other tests' stack would take note of.
+        # Two seconds of it are enough.
         during=(answers(20),),
         afterwards=(must.whole(),),
     )
