@@ -13,9 +13,9 @@ from rich.markup import escape
 from stack.errors import OpsError
 from stack.ops.chaos.oracles import CONTAINMENT, DETECTION, RECOVERY
 from stack.ops.chaos.run import Judgement, Played, choose, play
-from stack.ops.terminal import command, out, plan_in, tell
 from stack.ops.drill.guard import Interrupted
 from stack.ops.modes import running_plan
+from stack.ops.terminal import command, out, plan_in, tell
 
 _MARKS = {True: "yes", False: "NO", None: "-"}
 
