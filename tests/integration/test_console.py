@@ -177,22 +177,34 @@ def test_a_dashboard_is_readable_in_a_fault(
 def test_three_clicks_lead_from_the_overview_to_the_guilty_span(
     look: Look, fault: None, pictures: Path
 ) -> None:
-    """The service that has the errors, its traces with errors, the newest of them."""
+    """As the overview itself says: the red service, the newest of its traces, the failed span."""
     page = look(f"/d/stack-overview?{SINCE}")
-    page.locator(".panel", has_text="Errors").locator(".legend a", has_text="llm").first.click()
-    page.wait_for_url(re.compile("/d/stack-service.*var-service=llm"))
-    page.get_by_role("link", name="Traces with errors").first.click()
+    assert "The red one of Errors by service" in page.locator(".panel.text").inner_text()
+    page.locator(".panel", has_text="Errors by service").locator("a.tile", has_text="llm").click()
     page.wait_for_url(re.compile("/search.*service=llm"))
     assert not (wrong := wrong_in_every_view(page, panels=False)), "\n".join(wrong)
     take(page, pictures / "traces.png")
     page.locator("tbody a").first.click()
     page.wait_for_url(re.compile("/trace/[0-9a-f]{32}"))
+    page.get_by_role("link", name="The error begins").click()
     guilty = page.locator("#guilty")
     assert "llm" in guilty.inner_text()
     assert "500" in guilty.inner_text()
     assert guilty.locator("dl").first.is_visible(), "it is open"
     assert not (wrong := wrong_in_every_view(page, panels=False)), "\n".join(wrong)
     take(page, pictures / "trace.png")
+
+
+def test_the_way_over_a_services_dashboard_leads_there_too(look: Look, fault: None) -> None:
+    """From a legend to the service, from there to its traces with errors."""
+    page = look(f"/d/stack-overview?{SINCE}")
+    page.locator(".timeseries", has_text="Errors").locator(".legend a", has_text="llm").click()
+    page.wait_for_url(re.compile("/d/stack-service.*var-service=llm"))
+    page.get_by_role("link", name="Traces with errors").first.click()
+    page.wait_for_url(re.compile("/search.*service=llm"))
+    page.locator("tbody a").first.click()
+    page.wait_for_url(re.compile("/trace/[0-9a-f]{32}"))
+    assert "llm" in page.locator("#guilty").inner_text()
 
 
 def test_what_fires_has_its_runbook_dashboard_and_traces(
