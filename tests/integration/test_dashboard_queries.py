@@ -103,6 +103,34 @@ def test_what_may_be_empty_is_asked_for_rightly(pipeline: Pipeline) -> None:
             pipeline.query(expression)
 
 
+# Values that a healthy stack's labels do not have: what fires, fails, was refused or made again.
+UNHEALTHY = re.compile(
+    r'alertstate=|severity=|status="firing"|slo=|"5\.\."|from_state=|outcome="retried"'
+)
+_SELECTOR = re.compile(r"(\w+)\{([^{}$]+)\}")
+_MATCHER = re.compile(r'\w+\s*=~?\s*"[^"$]+"')
+
+
+@pytest.mark.timeout(300)
+def test_every_value_that_a_query_names_is_one_that_a_label_has(pipeline: Pipeline) -> None:
+    """A misspelt outcome would be 0 for ever, in health and in a fault."""
+    assert pipeline.ask().status_code == 200
+    found = {
+        (metric, matcher)
+        for query in queries()
+        for metric, labels in _SELECTOR.findall(query.expression)
+        for matcher in _MATCHER.findall(labels)
+        if not UNHEALTHY.search(matcher)
+    }
+    assert len(found) >= 10
+    unknown = [
+        f"{metric}{{{matcher}}}"
+        for metric, matcher in sorted(found)
+        if not pipeline.query(f"group({metric}{{{matcher}}})")
+    ]
+    assert unknown == []
+
+
 def test_a_heat_map_has_exemplars_that_lead_to_traces(pipeline: Pipeline) -> None:
     """Those of the gateway's requests are traces that can be opened."""
     (query,) = [

@@ -163,7 +163,15 @@ def test_white_can_be_read_on_a_tile(tmp_path: Path) -> None:
 def test_a_tile_may_show_a_name(tmp_path: Path) -> None:
     panel = read_panel(tmp_path, "stat", **asks(options={"textMode": "name"}))
     (found,) = shown(panel, ("1.2.3", {}, [1.0])).shown["tiles"]
-    assert (found["name"], found["text"]) == ("1.2.3", "1.2.3")
+    assert (found["name"], found["text"]) == ("", "1.2.3")
+
+
+def test_one_tile_alone_needs_no_name(tmp_path: Path) -> None:
+    """Of several each has its own."""
+    panel = read_panel(tmp_path, "stat", **asks())
+    (alone,) = shown(panel, ("p95", {}, [1.0])).shown["tiles"]
+    several = shown(panel, ("p50", {}, [1.0]), ("p95", {}, [1.0])).shown["tiles"]
+    assert (alone["name"], [each["name"] for each in several]) == ("", ["p50", "p95"])
 
 
 def test_a_tile_without_series_says_so(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def _colours(answer: Answer) -> dict[str, str]:
 
 
 def _entry(course: Course, answer: Answer, colours: Mapping[str, str]) -> dict[str, Any]:
-    field = answer.panel.defaults
+    field = {**answer.panel.defaults, "noValue": None}
     known = [value for value in course.series.values if value is not None]
     return {
         "name": course.name,

@@ -75,7 +75,9 @@ def view(answer: Answer, page: Page) -> View:
 
 def _tiles(answer: Answer, page: Page) -> dict[str, Any]:
     courses = answer.courses or [Course("", Series({}, ()))]
-    return {"tiles": [_tile(answer.panel, course, page) for course in courses]}
+    tiles = [_tile(answer.panel, course, page) for course in courses]
+    # As in Grafana: of one alone the title says what it is.
+    return {"tiles": tiles if len(tiles) > 1 else [{**tiles[0], "name": ""}]}
 
 
 def _tile(panel: Panel, course: Course, page: Page) -> dict[str, Any]:

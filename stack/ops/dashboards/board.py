@@ -41,7 +41,7 @@ class Variable:
     def built(self) -> builders.QueryVariable:
         """Return it as Grafana has it."""
         query = f"label_values({self.metric}, {self.name})"
-        variable = builders.QueryVariable(self.name).label(self.label.capitalize())
+        variable = builders.QueryVariable(self.name).label(self.label[0].upper() + self.label[1:])
         variable.description(f"Which {self.label} the panels show").datasource(DATASOURCE)
         variable.query({"qryType": 1, "query": query, "refId": "PrometheusVariableQuery"})
         variable.refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)

@@ -112,4 +112,5 @@ def limit(rules: Rules, alert: str) -> tuple[float, str]:
 
 def quiet_or(expression: str, total: str) -> str:
     """Return an expression that is 0, not absent, while nothing of it has been counted."""
-    return f"{expression} or 0 * {total}"
+    # Without its own name a record is the same series as what stands in for it.
+    return f"sum without () ({expression}) or 0 * {total}"

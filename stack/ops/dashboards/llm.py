@@ -12,7 +12,8 @@ _DURATION = "gen_ai_client_operation_duration_seconds"
 _TOKENS = "gen_ai_client_token_usage"
 _MODEL = Variable("gen_ai_request_model", "model", f"{_DURATION}_count")
 _ANSWERS = "sum(rate(gateway_answers_total[$__rate_interval]))"
-_DEGRADED = 'sum(rate(gateway_answers_total{outcome="degraded"}[$__rate_interval]))'
+# Those that the model had no part in, though something was found.
+_DEGRADED = 'sum(rate(gateway_answers_total{outcome=~"passages|unavailable"}[$__rate_interval]))'
 
 
 def build(rules: Rules) -> Board:
@@ -124,8 +125,9 @@ def _answers(board: Board) -> None:
                 look.PER_SECOND,
             ),
             Query(
-                f"sum by (error_type) (rate({_DURATION}_count{{{_WHERE}}}[$__rate_interval]))",
-                "error: {{error_type}}",
+                f"label_replace(sum by (error_type) (rate({_DURATION}_count{{{_WHERE}}}"
+                '[$__rate_interval])), "error_type", "none", "error_type", "")',
+                "{{error_type}}",
             ),
             stacked=True,
         ),

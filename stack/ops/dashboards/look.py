@@ -24,9 +24,12 @@ SERIES: Mapping[str, str] = {
     "p99": PURPLE,
     "success": GOOD,
     "answered": GOOD,
+    "model": GOOD,
+    "none": GOOD,
     "exported": GOOD,
     "2xx": GOOD,
     "degraded": WARNING,
+    "passages": WARNING,
     "rejected": WARNING,
     "retried": WARNING,
     "dropped": WARNING,
@@ -34,6 +37,7 @@ SERIES: Mapping[str, str] = {
     "warning": WARNING,
     "ticket": WARNING,
     "failure": BAD,
+    "unavailable": BAD,
     "failed": BAD,
     "exhausted": BAD,
     "5xx": BAD,
@@ -42,6 +46,7 @@ SERIES: Mapping[str, str] = {
     "page": BAD,
     "firing": BAD,
     "info": NEUTRAL,
+    "nothing_found": NEUTRAL,
     "3xx": NEUTRAL,
     "resolved": GOOD,
     "debug": GREY,
@@ -52,12 +57,14 @@ SERIES: Mapping[str, str] = {
 # Which of them a label has as its values, where a legend shows the label.
 _SERVICES = ("gateway", "retrieval", "llm", "inbox")
 _OUTCOMES = ("success", "failure", "rejected", "answered", "degraded", "retried", "exhausted")
+_ANSWERS = ("model", "passages", "nothing_found", "unavailable")
 VALUES: Mapping[str, tuple[str, ...]] = {
     "service": _SERVICES,
     "peer_service": _SERVICES,
     "class": ("2xx", "3xx", "4xx", "5xx"),
     "level": ("debug", "info", "warning", "error", "critical"),
-    "outcome": (*_OUTCOMES, "exported", "dropped", "failed"),
+    "outcome": (*_OUTCOMES, *_ANSWERS, "exported", "dropped", "failed"),
+    "error_type": ("none",),
     "status": ("firing", "resolved"),
     "gen_ai_token_type": ("input", "output"),
 }

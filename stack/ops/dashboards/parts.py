@@ -158,6 +158,7 @@ def firing_table(slo: str = "") -> Panel:
     )
     chosen = f"{PAGED}, {slo}" if slo else PAGED
     columns = {n: _COLUMNS[n] for n in ("alertname", "severity")} if slo else _COLUMNS
+    empty = "No alert of this objective fires" if slo else "Nothing fires: all is well"
     component = address("dependencies", "dependencies", component="${__value.raw}")
     links = {
         "Alert": [RUNBOOK],
@@ -166,9 +167,7 @@ def firing_table(slo: str = "") -> Panel:
         "SLO": [("Open", address("slo", "slo", slo="${__value.raw}"))],
     }
     return panels.rows(
-        Meaning(
-            "Firing alerts", text, look.SECONDS, empty="Nothing fires: all is well", decimals=0
-        ),
+        Meaning("Firing alerts", text, look.SECONDS, empty=empty, decimals=0),
         Query(since(chosen, columns)),
         columns=columns,
         links={heading: links[heading] for heading in columns.values() if heading in links},

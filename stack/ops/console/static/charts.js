@@ -67,7 +67,7 @@ function options(place, spec, page, parts) {
   return {
     ...size(place),
     legend: { show: false },
-    padding: [8, 8, 0, 0],
+    padding: [8, 18, 0, 0],
     cursor: {
       sync: { key: "page", setSeries: false },
       drag: { x: true, y: false, setScale: false },
@@ -76,7 +76,7 @@ function options(place, spec, page, parts) {
     },
     scales: { x: { range: () => [page.from, page.to] }, y: parts.scale },
     axes: [
-      { ...axis, size: 24, gap: 3, space: 40, values: (_, at, __, ___, step) => at.map((second) => clock(second, step)) },
+      { ...axis, size: 24, gap: 3, ...ticks(page), values: (_, at, __, ___, step) => at.map((second) => clock(second, step)) },
       { ...axis, ...parts.axis, grid: parts.axis.grid ?? grid },
     ],
     series: [{}, ...parts.series],
@@ -320,6 +320,12 @@ function written(value, scale, step) {
   // An axis has the same decimals all along, as many as its steps need.
   if (step) digits = [0, 1, 2, 3, 4, 5].find((each) => whole((step / scale.factor) * 10 ** each)) ?? 6;
   return `${shown.toFixed(digits)}${scale.suffix}`;
+}
+
+/** Where times are written: whole minutes need less room than seconds. */
+function ticks(page) {
+  const steps = [60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800];
+  return page.to - page.from > 240 ? { space: 42, incrs: steps } : { space: 66 };
 }
 
 /** Room for the longest of an axis' texts. */

@@ -68,6 +68,8 @@ function same(one, other) {
 }
 
 function say(text, bad = false) {
+  // Only that something is wrong is read aloud, not every new moment.
+  asof.setAttribute("aria-live", bad ? "polite" : "off");
   asof.textContent = text;
   asof.classList.toggle("bad", bad);
 }
