@@ -105,7 +105,7 @@ def test_what_may_be_empty_is_asked_for_rightly(pipeline: Pipeline) -> None:
 
 # Values that a healthy stack's labels do not have: what fires, fails, was refused or made again.
 UNHEALTHY = re.compile(
-    r'alertstate=|severity=|status="firing"|slo=|"5\.\."|from_state=|outcome="retried"'
+    r'alertstate=|severity=|status="firing"|slo=|"5\.\."|(from|to)_state=|outcome="retried"'
 )
 _SELECTOR = re.compile(r"(\w+)\{([^{}$]+)\}")
 _MATCHER = re.compile(r'\w+\s*=~?\s*"[^"$]+"')
