@@ -28,13 +28,18 @@ VIEWS = ((1280, "light"), (1280, "dark"), (1920, "light"), (1920, "dark"))
 BOARDS = sorted(boards())
 # With time that runs ten times as fast, this is what an hour is.
 SINCE = "from=now-6m&to=now"
+# Of what is only there while something is wrong, or with Jaeger and Grafana themselves.
+MAY_BE_EMPTY = [
+    *("Firing alerts", "Alerts, with those that wait", "Alerts over time"),
+    *("Openings", "Repeated", "Spread of delay", "Refused by Jaeger", "Grafana's errors"),
+]
 # What a dashboard has to choose to show the fault.
 FAULTY = {"service": "&var-service=llm", "slo": "&var-slo=llm-availability"}
 # `make pictures` sets it: then the guides' pictures are taken anew.
 PICTURES = os.environ.get("STACK_PICTURES") == "1"
 
 # Each panel shows something, or says why not; none stands on another, and nothing is cut off.
-_PANELS = """() => {
+_PANELS = """(mayBeEmpty) => {
   const wrong = [];
   const panels = [...document.querySelectorAll(".panel")];
   if (panels.length < 5) wrong.push(`only ${panels.length} panels`);
@@ -47,19 +52,32 @@ _PANELS = """() => {
   }));
   const near = (one, other) => one.every((each, at) => Math.abs(each - other[at]) < 40);
   const rgb = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
-  const painted = (chart) => {
+  const marks = JSON.parse(document.getElementById("marks").textContent);
+  const { from, to } = document.getElementById("live").dataset;
+  const edge = 0.05 * (to - from);
+  const inside = (mark) => mark.time - from > edge && to - mark.time > edge;
+  const missing = (chart) => {
     const spec = JSON.parse(chart.querySelector("script").textContent);
     const canvas = chart.querySelector("canvas");
     const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d");
     copy.drawImage(canvas, 0, 0);
     const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
-    const colours = spec.kind === "lines" ? spec.series.map((each) => each.color)
+    const painted = (colour) => {
+      const wanted = rgb(colour);
+      for (let at = 0; at < data.length; at += 4)
+        if (data[at + 3] > 200 && near(wanted, [...data.slice(at, at + 3)])) return true;
+      return false;
+    };
+    const wrong = [];
+    const courses = spec.kind === "lines" ? spec.series.map((each) => each.color)
       : spec.kind === "states" ? Object.values(spec.states).map((each) => each[1]) : ["#3274d9"];
-    const wanted = colours.map(rgb);
-    for (let at = 0; at < data.length; at += 4)
-      if (data[at + 3] > 200 && wanted.some((each) => near(each, [...data.slice(at, at + 3)])))
-        return true;
-    return false;
+    if (!courses.some(painted)) wrong.push("nothing is drawn");
+    const high = Math.max(0, ...(spec.series ?? []).flatMap((each) => each.values));
+    for (const limit of spec.limits ?? [])
+      if (limit.value < 0.95 * (spec.max ?? high) && !painted(limit.color)) wrong.push("no limit");
+    for (const mark of marks.filter(inside))
+      if (!painted(mark.color)) wrong.push(`no mark of ${mark.title}`);
+    return wrong;
   };
   for (const panel of panels) {
     const title = panel.querySelector("h2").textContent;
@@ -68,11 +86,13 @@ _PANELS = """() => {
     if (/undefined|NaN|\\[object|Infinity/.test(panel.innerText)) say(panel.innerText);
     for (const text of panel.querySelectorAll("h2, .tile b"))
       if (text.scrollWidth > text.clientWidth + 1) say(`cut off: ${text.textContent}`);
-    const empty = panel.querySelector(".empty") ?? panel.querySelector(".tile b");
-    if (empty && /^(no data|–)/.test(empty.textContent)) say(empty.textContent);
-    if (panel.querySelector(".empty")) continue;
+    const tile = panel.querySelector(".tile b");
+    if (tile && /^(no data|–)/.test(tile.textContent)) say(tile.textContent);
+    const empty = panel.querySelector(".empty");
+    if (empty && !mayBeEmpty.includes(title)) say(`is empty: ${empty.textContent}`);
+    if (empty) continue;
     const chart = panel.querySelector(".chart");
-    if (chart && !painted(chart)) say("nothing is drawn");
+    if (chart) missing(chart).forEach(say);
     const shown = ".tile, .dial, .bars li, tbody tr, .alert-line, .dashlist li, .text, canvas";
     if (!panel.querySelector(shown)) say("shows nothing");
   }
@@ -132,7 +152,7 @@ def wrong_in_every_view(page: Any, *, panels: bool) -> list[str]:
         page.emulate_media(color_scheme=scheme)
         # Charts take their new size and colours with the next frames.
         page.evaluate("() => new Promise((done) => setTimeout(done, 150))")
-        said = problems(page) + (page.evaluate(_PANELS) if panels else [])
+        said = problems(page) + (page.evaluate(_PANELS, MAY_BE_EMPTY) if panels else [])
         found += [f"{width} px, {scheme}: {each}" for each in said]
     return found
 
@@ -212,6 +232,34 @@ def test_the_way_over_a_services_dashboard_leads_there_too(look: Look, fault: No
     assert "llm" in page.locator("#guilty").inner_text()
 
 
+def test_every_link_of_every_page_leads_somewhere(
+    pipeline: Pipeline, look: Look, fault: None
+) -> None:
+    """Also those to runbooks, traces and the inbox that a fault brings up."""
+    pages = ["/alerts", *(f"/d/stack-{board}?{SINCE}{FAULTY.get(board, '')}" for board in BOARDS)]
+    links: set[str] = set()
+    for path in pages:
+        page = look(path)
+        links |= set(page.eval_on_selector_all("a[href]", "(all) => all.map((each) => each.href)"))
+    assert any("/runbooks/CircuitBreakerOpen" in link for link in links)
+    assert any("/trace/" in link for link in links)
+    kinds = {re.sub(r"from=.*?&to=\w+|/trace/.*", "", link): link for link in links}
+    for link in kinds.values():
+        assert pipeline.http.get(link, follow_redirects=True).status_code == 200, link
+
+
+def test_an_arrow_key_does_not_leave_the_page(look: Look) -> None:
+    """It is a step on the way to what is meant; Enter chooses."""
+    page = look(f"/d/stack-overview?{SINCE}")
+    before = page.url
+    page.get_by_label("Time").press("ArrowDown")
+    page.get_by_label("Time").press("ArrowDown")
+    assert page.url == before
+    page.get_by_label("Time").press("Enter")
+    page.wait_for_url(re.compile("from=now-"))
+    assert page.url != before
+
+
 def test_what_fires_has_its_runbook_dashboard_and_traces(
     pipeline: Pipeline, look: Look, fault: None, pictures: Path
 ) -> None:
@@ -227,11 +275,15 @@ def test_what_fires_has_its_runbook_dashboard_and_traces(
 
 
 def test_an_exemplar_opens_its_trace(look: Look) -> None:
-    """A dot is a link, of the mouse and of the keyboard."""
-    page = look(f"/d/stack-service?var-service=gateway&{SINCE}")
-    page.locator("#live .heatmap a.dot").first.evaluate("(dot) => dot.click()")
+    """A dot does for the mouse, and for the keyboard a link among what the panel says of itself."""
+    page = look(f"/d/stack-service?var-service=gateway&{SINCE}", width=1280)
+    page.locator(".heatmap a.dot").last.click()
     page.wait_for_url(re.compile("/trace/[0-9a-f]{32}"))
     assert "gateway" in page.locator("h1").inner_text()
+    page.go_back()
+    page.get_by_role("button", name="About Spread of latency").press("Enter")
+    page.locator(".about-text:popover-open a").first.press("Enter")
+    page.wait_for_url(re.compile("/trace/[0-9a-f]{32}"))
 
 
 def test_time_and_variables_are_chosen_and_kept(look: Look) -> None:

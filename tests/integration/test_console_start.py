@@ -19,6 +19,8 @@ def unfilled(page: str) -> list[str]:
     """List the charts of a page without a value, and what it says it has no data of."""
     charts = re.findall(r'class="chart".*?<script type="application/json">(.*?)</script>', page)
     specs = [json.loads(each) for each in charts]
+    if len(specs) < 5 or 'class="problem"' in page:
+        return [f"{len(specs)} charts, or a problem"]
     empty = [
         spec["title"]
         for spec in specs

@@ -39,7 +39,9 @@ class Alertmanager:
 
     def __init__(self, url: str, transport: httpx.BaseTransport | None = None) -> None:
         self.url = url
-        self._http = httpx.Client(base_url=url, timeout=TIMEOUT, transport=transport)
+        self._http = httpx.Client(
+            base_url=url, timeout=TIMEOUT, transport=transport, trust_env=False
+        )
 
     def quiet(self, alerts: Sequence[dict[str, Any]]) -> str:
         """Mark each alert that nobody is told of with `quiet`, the reason.

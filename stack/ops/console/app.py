@@ -17,6 +17,7 @@ from stack.ops.console.settings import Settings
 from stack.ops.console.timerange import InvalidRangeError, relative
 from stack.ops.console.traces.jaeger import Jaeger
 from stack.ops.console.traces.pages import traces
+from stack.ops.console.values import written
 from stack.web.headers import secure
 
 Answer = tuple[str, int, dict[str, str]]
@@ -44,7 +45,7 @@ def create_app(
     app = Flask(__name__)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals["charts"] = CHARTS
-    app.jinja_env.filters["relative"] = relative
+    app.jinja_env.filters.update(relative=relative, written=written)
     app.context_processor(lambda: {"boards": read_dashboards(settings.dashboards)[0].values()})
     prometheus = Prometheus(settings.prometheus, transport)
     alertmanager = Alertmanager(settings.alertmanager, transport)

@@ -43,7 +43,9 @@ def states(answer: Answer) -> dict[str, Any]:
         "states": {plain(value): [written(value, field), colour(value, field)] for value in seen},
     }
     shown = {written(value, field): colour(value, field) for value in sorted(seen)}
-    return {"chart": chart, "legend": [{"name": n, "color": c} for n, c in shown.items()]}
+    now = [(each.name, written(each.series.last, field)) for each in answer.courses]
+    legend = [{"name": name, "color": color} for name, color in shown.items()]
+    return {"chart": chart, "legend": legend, "now": now}
 
 
 def spread(answer: Answer) -> dict[str, Any]:

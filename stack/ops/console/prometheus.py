@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import httpx
 
 TIMEOUT = 10.0
+# Seconds for which it is not asked again after it has not answered in time.
+SPARED = 3.0
 CONNECTIONS = 8
 
 
@@ -56,11 +59,14 @@ class Prometheus:
 
     def __init__(self, url: str, transport: httpx.BaseTransport | None = None) -> None:
         self.url = url
+        self._spared_until = 0.0
         self._http = httpx.Client(
             base_url=url,
             timeout=TIMEOUT,
             limits=httpx.Limits(max_connections=CONNECTIONS),
             transport=transport,
+            # A proxy of the environment does not know the way to one's own services.
+            trust_env=False,
         )
 
     def range(self, expr: str, start: int, end: int, step: int) -> list[Series]:
@@ -72,9 +78,9 @@ class Prometheus:
             for each in data["result"]
         ]
 
-    def instant(self, expr: str, time: float) -> list[Series]:
+    def instant(self, expr: str, at: float) -> list[Series]:
         """Return the series at a moment, in Unix seconds."""
-        data = self._post("query", query=expr, time=time)
+        data = self._post("query", query=expr, time=at)
         if data["resultType"] == "scalar":
             return [Series({}, [_finite(data["result"][1])])]
         return [Series(each["metric"], [_finite(each["value"][1])]) for each in data["result"]]
@@ -83,9 +89,10 @@ class Prometheus:
         """Return the exemplars of the series that a query reads."""
         found = self._post("query_exemplars", query=expr, start=start, end=end)
         return [
-            Exemplar(each["timestamp"], float(each["value"]), each["labels"])
+            Exemplar(each["timestamp"], value, each["labels"])
             for series in found
             for each in series["exemplars"]
+            if (value := _finite(each["value"])) is not None
         ]
 
     def label_values(self, label: str, match: str, start: float, end: float) -> list[str]:
@@ -106,8 +113,14 @@ class Prometheus:
         return self._answer("GET", path, params=fields)
 
     def _answer(self, method: str, path: str, **options: Any) -> Any:
+        if time.monotonic() < self._spared_until:
+            raise UnreachableError(f"{self.url} did not answer within {TIMEOUT:g} s")
         try:
             response = self._http.request(method, f"/api/v1/{path}", **options)
+        except httpx.TimeoutException as error:
+            # One that hangs holds up one page, not all that are asked for after it.
+            self._spared_until = time.monotonic() + SPARED
+            raise UnreachableError(f"{self.url} did not answer within {TIMEOUT:g} s") from error
         except httpx.HTTPError as error:
             why = str(error) or type(error).__name__
             raise UnreachableError(f"{self.url} does not answer: {why}") from error
@@ -128,8 +141,8 @@ def _placed(
 ) -> list[float | None]:
     """Put each value where its moment is; where none is, a gap is left."""
     values: list[float | None] = [None] * count
-    for time, value in points:
-        values[round((time - start) / step)] = _finite(value)
+    for at, value in points:
+        values[round((at - start) / step)] = _finite(value)
     return values
 
 

@@ -79,9 +79,10 @@ class TimeRange:
         return base * max(1, math.ceil(self.length / points / base))
 
     def moments(self, points: int = POINTS) -> tuple[int, int, int]:
-        """Return the first point, the last and the step; the same points as time goes on."""
-        step = self.step(points)
-        return int(self.start // step * step), int(self.end // step * step), step
+        """Return the first point, the last and the step; the last is that of the newest sample."""
+        base, step = max(1, math.ceil(self.scrape_interval)), self.step(points)
+        last = int(self.end // base * base)
+        return last - int(self.length // step * step), last, step
 
     def globals(self, points: int = POINTS) -> dict[str, str]:
         """Return Grafana's own variables for queries."""

@@ -17,6 +17,8 @@ from stack.ops.console.values import colour, ground, plain, written
 from stack.ops.console.variables import filled, linked
 
 _markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+# Its rules are compiled at first use, which threads may not do at once.
+_markdown.render("")
 _MATCHER = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"')
 
 

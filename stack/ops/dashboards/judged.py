@@ -35,6 +35,7 @@ def tile(
     chosen: str = "",
     *,
     summary: str = "",
+    total: str = "",
     names: Mapping[str, tuple[str, str]] | None = None,
 ) -> Panel:
     """A tile that turns to the alert's colour where the alert's condition holds.
@@ -45,9 +46,11 @@ def tile(
         meaning: what the panel says.
         chosen: as `measured` has it.
         summary: an aggregation of the series, such as max.
+        total: as `lines` has it.
         names: words for values.
     """
     expression = measured(rules, alert, chosen)
+    expression = quiet_or(expression, total) if total else expression
     query = Query(f"{summary}({expression})" if summary else expression)
     thresholds = look.steps(limit(rules, alert))
     return panels.tile(meaning, query, thresholds=thresholds, names=names)

@@ -100,12 +100,13 @@ def _top(board: Board, rules: Rules) -> None:
                 "For how long",
                 "How long the oldest of the alerts that fire has been firing.",
                 look.SECONDS,
-                empty="all well",
                 link=("Open the alerts", address("alerts", "alerts")),
                 decimals=0,
             ),
-            Query(f"max({parts.since()})"),
+            # Not absent: a tile goes on showing the last value that there was.
+            Query(f"max({parts.since()}) or vector(0)"),
             thresholds=look.steps((0, look.WARNING)),
+            names={"0": ("all well", look.GOOD)},
         ),
         judged.targets_down(
             rules,

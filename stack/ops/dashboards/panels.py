@@ -259,7 +259,7 @@ def _filled(
         title, url = meaning.link
         link = dashboard.DashboardLink(title).url(url).target_blank(not url.startswith("/"))
         panel.data_links([link])
-    for ref, query in zip("ABCDEFGH", queries, strict=False):
+    for ref, query in zip("ABCDEFGH"[: len(queries)], queries, strict=True):
         target = prometheus.Dataquery().expr(query.expr).format(form).ref_id(ref)
         target.legend_format(query.legend or "__auto").datasource(DATASOURCE)
         target.exemplar(query.exemplar)

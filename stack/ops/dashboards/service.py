@@ -58,10 +58,11 @@ def _top(board: Board, rules: Rules) -> None:
                 "Share of the requests of 5 minutes that were answered with 5xx; "
                 "HighErrorRatio fires where this turns red. Click for the traces of those.",
                 look.RATIO,
-                empty="no errors",
+                empty="no requests",
                 link=failing_traces("$service"),
             ),
             "service",
+            total='service:http_server_requests:rate5m{service="$service"}',
         ),
         judged.tile(
             rules,

@@ -69,12 +69,14 @@ def _top(board: Board) -> None:
                 "Lasts for",
                 "When the rest of the budget is gone, if it goes on burning as in the last hour.",
                 look.SECONDS,
-                empty="nothing burns",
                 decimals=0,
             ),
-            Query(f"clamp_min({window} * {_LEFT}{_WHERE} / on (slo) (({burn}) > 0), 0)"),
+            Query(
+                f"max(clamp_min({window} * {_LEFT}{_WHERE} / on (slo) (({burn}) > 0), 0)) "
+                f"or 0 * max({_LEFT}{_WHERE}) - 1"
+            ),
             thresholds=look.steps(),
-            names={"0": ("gone", look.BAD)},
+            names={"-1": ("nothing burns", look.GOOD), "0": ("gone", look.BAD)},
         ),
         panels.fact(
             Meaning(

@@ -204,6 +204,10 @@ class Compose:
             if choice.missing:
                 self._progress(f"the console in place of {choice.image.name}: {choice.reason}")
         chosen = {each.image.variable: each.tag for each in self.chosen}
+        # Of Grafana and the console one runs: what was started for want of the other ends.
+        replaced = {CONSOLE, images.GRAFANA.name} - self.services
+        if replaced & {each.service for each in running}:
+            self._run("rm", "--stop", "--force", *replaced)
         wanted = sorted({"secrets", *self.services})
         Start(
             self._command("up", "--detach", "--no-build", "--pull=never", *wanted),

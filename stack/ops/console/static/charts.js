@@ -223,13 +223,15 @@ function dashed(u, color, dash, from, to) {
   u.ctx.lineWidth = devicePixelRatio;
   u.ctx.setLineDash(dash.map((each) => each * devicePixelRatio));
   u.ctx.beginPath();
-  u.ctx.moveTo(...from);
-  u.ctx.lineTo(...to);
+  // Between two rows of dots a thin line would be two faint ones.
+  const crisp = (at) => Math.round(at) + 0.5;
+  u.ctx.moveTo(...from.map(crisp));
+  u.ctx.lineTo(...to.map(crisp));
   u.ctx.stroke();
   u.ctx.restore();
 }
 
-/** Exemplars are links, so that a click, a key or a screen reader opens their traces. */
+/** A click on an exemplar opens its trace; for a keyboard the panel's `i` lists the slowest. */
 function addDots(u, spec) {
   u.dots = (spec.dots ?? []).filter((dot) => dot.trace).map((dot) => {
     const link = document.createElement("a");

@@ -86,9 +86,19 @@ addEventListener("pointerup", () => (pressed = false));
 addEventListener("pointercancel", () => (pressed = false));
 
 const choices = document.getElementById("choices");
+let stepping = false;
 choices?.addEventListener("change", (event) => {
-  // Of several boxes each is ticked before they are sent.
-  if (event.target.type !== "checkbox") choose();
+  // Of several boxes each is ticked before they are sent, and an arrow key is a step on the way.
+  if (event.target.type !== "checkbox" && !stepping) choose();
+});
+choices?.addEventListener("keydown", (event) => {
+  if (event.target.localName !== "select") return;
+  if (event.key === "Enter" && stepping) choose();
+  stepping = event.key.startsWith("Arrow") || event.key.length === 1;
+});
+choices?.addEventListener("pointerdown", () => (stepping = false));
+choices?.addEventListener("focusout", () => {
+  if (stepping) choose();
 });
 choices?.addEventListener("submit", (event) => {
   event.preventDefault();
