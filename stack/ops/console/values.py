@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
 
-# Each can be told apart from the others on a light and on a dark ground, and means nothing: no
-# green, orange or red.
-PALETTE = (
-    "#3274D9", "#D6569B", "#1F9E9E", "#9C5FD1", "#B0753A", "#6C7FA8", "#3FA7C9",
-)  # fmt: skip
-GREY = "#8E8E99"
+from stack.ops import colours
+
+PALETTE, GREY = colours.PALETTE, colours.GREY
 _HEX = re.compile("#[0-9a-fA-F]{6}")
-_NAMED = {"green": "#3FA34D", "orange": "#F08C1A", "red": "#E02F44", "blue": "#3274D9"}
+_NAMED = {
+    "green": colours.GREEN, "orange": colours.ORANGE, "red": colours.RED, "blue": colours.BLUE,
+}  # fmt: skip
 
 # By unit: from which size on, by what it is divided, and what is written behind it.
 _SCALES: Mapping[str, Sequence[tuple[float, float, str]]] = {
@@ -149,14 +148,19 @@ def ground(color: str) -> str:
 
 
 def palette(names: Sequence[str]) -> dict[str, str]:
-    """Give each name a colour: the same on every page, unless two on this panel collide."""
-    found: dict[str, str] = {}
+    """Give each name a colour: the same on every page, unless two on this panel collide.
+
+    Services that the dashboards know have the colour that they have there.
+    """
+    found = {name: colours.SERVICES[name] for name in names if name in colours.SERVICES}
+    taken = set(found.values())
     for name in names:
+        if name in found:
+            continue
         at = crc32(name.encode())
         free = (PALETTE[(at + step) % len(PALETTE)] for step in range(len(PALETTE)))
-        found[name] = next(
-            (each for each in free if each not in found.values()), PALETTE[at % len(PALETTE)]
-        )
+        found[name] = next((each for each in free if each not in taken), PALETTE[at % len(PALETTE)])
+        taken.add(found[name])
     return found
 
 

@@ -7,18 +7,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.models import dashboard as models
 
-# Each can be told apart from the others and read on a light and on a dark ground.
-GREEN, ORANGE, RED = "#3FA34D", "#F08C1A", "#E02F44"
-BLUE, PURPLE, TEAL, PINK, GREY = "#3274D9", "#9C5FD1", "#1F9E9E", "#D6569B", "#8E8E99"
+from stack.ops import colours
+
+GREEN, ORANGE, RED, GREY = colours.GREEN, colours.ORANGE, colours.RED, colours.GREY
+BLUE, PURPLE, TEAL, PINK = colours.BLUE, colours.PURPLE, colours.TEAL, colours.PINK
 
 GOOD, WARNING, BAD, NEUTRAL = GREEN, ORANGE, RED, BLUE
 SEVERITIES = {"page": BAD, "ticket": WARNING, "info": NEUTRAL}
 # By the name of a series, as its legend has it.
 SERIES: Mapping[str, str] = {
-    "gateway": BLUE,
-    "retrieval": PURPLE,
-    "llm": TEAL,
-    "inbox": PINK,
+    **colours.SERVICES,
     "p50": TEAL,
     "p95": BLUE,
     "p99": PURPLE,
@@ -55,7 +53,7 @@ SERIES: Mapping[str, str] = {
 }
 
 # Which of them a label has as its values, where a legend shows the label.
-_SERVICES = ("gateway", "retrieval", "llm", "inbox")
+_SERVICES = tuple(colours.SERVICES)
 _OUTCOMES = ("success", "failure", "rejected", "answered", "degraded", "retried", "exhausted")
 _ANSWERS = ("model", "passages", "nothing_found", "unavailable")
 VALUES: Mapping[str, tuple[str, ...]] = {
