@@ -95,7 +95,7 @@ def test_bars_stay_on_the_axis_and_keep_their_ancestors(spans: list[Span], limit
     path = critical_path(trace.root)
     nodes = chosen(trace, path, limit)
     assert all(node.parent is None or node.parent in nodes for node in nodes)
-    for bar in waterfall(summary(trace), path, nodes):
+    for bar in waterfall(summary(trace), path, nodes, dict.fromkeys(SERVICES, "#000000")):
         for offset, width in [(bar.offset, bar.width), *bar.critical]:
             assert offset >= 0
             assert width > 0

@@ -1,9 +1,15 @@
 """The console's trace pages answer Jaeger's links, and show where time went and errors began."""
 
+import gc
+import html
 import json
 import re
+import shlex
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +20,14 @@ from flask.testing import FlaskClient
 from jinja2 import ChoiceLoader, DictLoader, FileSystemLoader
 
 import stack.ops.console.traces as package
+from stack.ops import colours
+from stack.ops.console.traces import pages
 from stack.ops.console.traces.form import words
 from stack.ops.console.traces.jaeger import Jaeger, JaegerError
 from stack.ops.console.traces.pages import traces
 from stack.ops.console.traces.trace import (
     Event,
+    Node,
     Span,
     critical_path,
     grow,
@@ -27,10 +36,13 @@ from stack.ops.console.traces.trace import (
     oddities,
     shares,
 )
-from stack.ops.console.traces.waterfall import percent, shown, summary, ticks
+from stack.ops.console.traces.waterfall import MOST_ROWS, Summary, percent, shown, summary, ticks
+from stack.ops.console.values import PALETTE, palette
+from stack.ops.dashboards import look
 from stack.ops.tracestore.app import create_app
 from stack.ops.tracestore.settings import Settings as StoreSettings
 from stack.web.headers import secure
+from tests.unit.console_parts import EVIL
 
 HERE = Path(package.__file__).parents[1]
 LAYOUT = (
@@ -356,8 +368,11 @@ def test_tags_are_written_as_they_are_typed() -> None:
         ({"maxDuration": "<b>"}, "parameter maxDuration="),
         ({"minDuration": "2s", "maxDuration": "1s"}, "must be at least minDuration=2s"),
         ({"lookback": "yesterday"}, "parameter lookback='yesterday'"),
-        ({"limit": "0"}, "a whole number from 1 to 1500"),
-        ({"limit": "many"}, "parameter limit='many'"),
+        ({"limit": "0"}, "a whole number from 1 to 200"),
+        ({"limit": "many"}, "parameter limit='many' is not valid: must be a whole number from 1"),
+        ({"limit": "201"}, "parameter limit='201' is not valid: must be a whole number from 1"),
+        ({"limit": "1501", "start": "1"}, "parameter limit='1501'"),
+        ({"limit": "9" * 5000}, "parameter limit='9999"),
         ({"start": "9", "end": "5"}, "must be before end=5"),
         ({"tags": "error"}, "must be words such as error=true"),
         ({"tags": '"'}, "must be words such as error=true"),
@@ -499,3 +514,180 @@ def test_a_link_to_another_trace_is_no_parent() -> None:
     assert found is not None
     assert [node.depth for node in found.nodes] == [0, 1]
     assert summary(found).name == "a: op 1"
+
+
+class Walked(list[Node]):
+    """Counts how often somebody goes through all nodes."""
+
+    times = 0
+
+    def __iter__(self) -> Iterator[Node]:
+        self.times += 1
+        return super().__iter__()
+
+
+def test_a_bar_does_not_go_through_all_spans(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page goes through them as often for a hundred as for ten: no work grows with its square."""
+    times = []
+    for count in (10, 100):
+        grown = grow(TRACE, [span(1), *(span(n, n // 2, start=n) for n in range(2, count + 1))])
+        nodes = Walked(grown.nodes)
+        trace = replace(grown, nodes=nodes)
+        monkeypatch.setattr(Jaeger, "trace", lambda self, _, trace=trace: trace)
+        page = client_of(FakeJaeger()).get(f"/trace/{TRACE}?all").text
+        assert page.count("<details") == count
+        times.append(nodes.times)
+    assert times[0] == times[1]
+
+
+@pytest.mark.parametrize("parent", [lambda n: n // 2, lambda n: n - 1], ids=["wide", "deep"])
+def test_no_page_shows_more_than_a_browser_bears(parent: Callable[[int], int]) -> None:
+    """Not even of a chain whose last span failed; it says so and offers no more."""
+    spans = [body(n, parent(n), "web") for n in range(1, MOST_ROWS + 101)]
+    spans[-1]["tags"] = [tag("error", True)]
+    client = client_of(FakeJaeger(document(*spans)))
+    page = client.get(f"/trace/{TRACE}?all").text
+    assert page.count("<details") == MOST_ROWS
+    assert f"No page shows more than {MOST_ROWS}." in page
+    assert "?all" not in page
+    assert 'id="guilty"' in page
+    part = client.get(f"/trace/{TRACE}").text
+    assert part.count("<details") <= MOST_ROWS
+    assert f"Show {MOST_ROWS}</a>" in part or parent(5) == 4
+
+
+def test_a_search_keeps_no_spans(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what has been told in a line nothing is left, though no garbage is collected."""
+    found = [json.loads(json.dumps(failing()).replace(TRACE, f"{n:032x}")) for n in range(20)]
+    alive = []
+
+    def counted(trace: Any) -> Summary:
+        alive.append(sum(isinstance(each, Span) for each in gc.get_objects()))
+        return summary(trace)
+
+    monkeypatch.setattr(pages, "summary", counted)
+    gc.collect()
+    before = sum(isinstance(each, Span) for each in gc.get_objects())
+    gc.disable()
+    try:
+        page = client_of(FakeJaeger(*found)).get("/search").text
+    finally:
+        gc.enable()
+    assert page.count('href="/trace/') == len(alive) == 20
+    # The next is made while the last still has its name.
+    assert max(alive) - before <= 2 * len(failing()["spans"])
+
+
+def test_a_service_has_the_colour_of_its_dashboard() -> None:
+    """On both pages, as an attribute; a stranger's means nothing."""
+    assert {name: palette([name])[name] for name in colours.SERVICES} == {
+        name: look.SERIES[name] for name in ("gateway", "retrieval", "llm", "inbox")
+    }
+    strangers = [f"stranger {number}" for number in range(30)]
+    given = palette([*strangers, "gateway"])
+    assert given["gateway"] == colours.BLUE
+    assert not set(given.values()) & {look.GOOD, look.WARNING, look.BAD}
+    assert len(set(palette([*strangers[: len(PALETTE) - 1], "gateway"]).values())) == len(PALETTE)
+    client = client_of(FakeJaeger(failing()))
+    for path in ("/search", f"/trace/{TRACE}"):
+        page = client.get(path).text
+        for name in ("gateway", "llm"):
+            assert re.search(rf'fill="{look.SERIES[name]}"/></svg>{name}<', page)
+    bars = re.findall(r'<rect fill="(#\w+)"(?: class="failed")? x=', page)
+    assert bars == [colours.BLUE, colours.BLUE, colours.TEAL]
+
+
+def test_the_console_needs_no_library_of_the_dashboards() -> None:
+    """Its container does not have it."""
+    code = "import sys; sys.modules['grafana_foundation_sdk'] = None; import stack.ops.console.app"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def contrast(one: str, other: str) -> float:
+    """Return how well two colours can be told apart, as WCAG 2 has it."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_bars_and_words_stand_out(scheme: int) -> None:
+    """Bars lie on the surface, whatever the row is on; no rule paints over their attribute."""
+    static = HERE / "static"
+    blocks = re.findall(r":root \{(.*?)\}", (static / "console.css").read_text(), re.DOTALL)
+    of = dict(re.findall(r"--([\w-]+): (#\w{6})", blocks[scheme]))
+    assert min(contrast(each, of["surface"]) for each in PALETTE) >= 3
+    assert min(contrast(of["edge"], of[each]) for each in ("surface", "ground", "sunken")) >= 3
+    words = [contrast(of[a], of[b]) for a in ("text", "soft") for b in ("surface", "sunken")]
+    words += [contrast(of["bad"], of[each]) for each in ("surface", "sunken", "bad-ground")]
+    assert min(words) >= 4.5
+    css = (static / "traces.css").read_text()
+    assert re.search(r"\.track \{[^}]*background: [^;}]*var\(--surface\);", css)
+    assert not re.search(r"rect[^{.]*\{[^}]*fill", css)
+
+
+def hostile(request: httpx.Request) -> httpx.Response:
+    """Answer as a Jaeger does whose every text was written by an attacker."""
+    if request.url.path == "/api/services" or request.url.path.endswith("/operations"):
+        return httpx.Response(200, json={"data": [EVIL, f"2{EVIL}"]})
+    if request.url.params.get("service") == f"unknown {EVIL}":
+        return httpx.Response(200, json={"data": []})
+    fields = [
+        tag("event", EVIL),
+        tag("exception.type", EVIL),
+        tag("exception.message", EVIL),
+        tag("exception.stacktrace", f"Traceback\n{EVIL}\n"),
+        tag(EVIL, EVIL),
+    ]
+    told = document(
+        body(
+            1,
+            0,
+            EVIL,
+            spanID=EVIL,
+            operationName=EVIL,
+            # What fails outlasts the root, so that the page names the root once more.
+            duration=1000,
+            tags=[tag("error", True), tag(EVIL, EVIL), tag("lines", f"\n{EVIL}")],
+            logs=[{"timestamp": START, "fields": fields}],
+        ),
+        body(2, 0, EVIL),
+        body(3, 0, f"2{EVIL}"),
+    )
+    told["processes"][EVIL]["tags"] = [tag(EVIL, EVIL)]
+    told["traceID"] = EVIL
+    for each in told["spans"]:
+        each["traceID"] = EVIL
+    return httpx.Response(200, json={"data": [told]})
+
+
+ASKED = dict.fromkeys(("service", "operation", "minDuration", "maxDuration", "start", "end"), EVIL)
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "least"),
+    [
+        ("/search", {}, 10),
+        ("/search", {"service": "other", "tags": f"{shlex.quote(EVIL)}=1", "errors": "1"}, 8),
+        ("/search", {"service": f"unknown {EVIL}"}, 6),
+        ("/search", {"service": f"unknown {EVIL}", "operation": f"unknown {EVIL}"}, 8),
+        ("/search", ASKED, 10),
+        ("/search", {"lookback": EVIL, "limit": EVIL, "tags": EVIL, "operation": "no"}, 8),
+        (f"/trace/{TRACE}", {}, 25),
+        (f"/trace/{EVIL.replace('/', '')}", {}, 1),
+    ],
+)
+def test_nothing_that_a_service_or_an_address_says_is_obeyed(
+    path: str, query: dict[str, str], least: int
+) -> None:
+    """It stands on the page as it was written."""
+    page = client_of(hostile).get(path, query_string=query).text
+    own = re.sub(r'<script src="/static/traces.js" defer></script>', "", page)
+    assert html.unescape(page).count("<img src=x onerror=alert(1)>") >= least
+    # Even of a text that is cut short, or of quotes in an attribute.
+    assert not re.search(r"<(/?scrip|img)", own)

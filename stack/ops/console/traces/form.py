@@ -9,9 +9,11 @@ from dataclasses import replace
 
 from werkzeug.datastructures import MultiDict
 
-from stack.ops.tracestore.search import MAX_LIMIT, InvalidParameterError, Search
+from stack.ops.tracestore.search import InvalidParameterError, Search
 
 LOOKBACKS = ("5m", "15m", "1h", "3h", "6h", "12h", "24h", "2d", "1w")
+# What a container of 256 MB can read at once, though Jaeger would give more.
+MAX_LIMIT = 200
 DEFAULTS = {"lookback": "1h", "limit": "20"}
 _NO_BOUND = Search(service="").longest
 
@@ -30,6 +32,10 @@ def read(args: MultiDict[str, str], service: str) -> Search:
     """
     filled = {name: value.strip() for name, value in args.items() if value.strip()}
     raw = filled.pop("tags", "")
+    limit = filled.get("limit", DEFAULTS["limit"])
+    # No more digits than a limit can have: Python refuses to read thousands of them.
+    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= MAX_LIMIT):
+        raise InvalidParameterError("limit", limit, f"a whole number from 1 to {MAX_LIMIT}")
     # A range that is given by its ends says more than how long it is.
     kept = {} if "start" in filled else DEFAULTS
     found = Search.parse(
@@ -39,8 +45,6 @@ def read(args: MultiDict[str, str], service: str) -> Search:
     tags |= dict(_of_pair(each) for each in args.getlist("tag"))
     if args.get("errors"):
         tags["error"] = "true"
-    if found.limit < 1:
-        raise InvalidParameterError("limit", "0", f"a whole number from 1 to {MAX_LIMIT}")
     if found.start > found.end:
         raise InvalidParameterError("start", str(found.start), f"before end={found.end}")
     if found.shortest > found.longest:

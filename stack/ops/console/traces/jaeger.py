@@ -5,7 +5,7 @@ https://www.jaegertracing.io/docs/latest/architecture/apis/
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -42,19 +42,23 @@ class Jaeger:
         """Return the names of a service's spans."""
         return sorted(map(str, self._ask(f"/api/services/{quote(service, safe='')}/operations")))
 
-    def find(self, parameters: Mapping[str, str]) -> list[Trace]:
-        """Return the traces that match, the newest first."""
-        found = self._traces("/api/traces", parameters)
-        return sorted(found, key=lambda trace: trace.start, reverse=True)
+    def find(self, parameters: Mapping[str, str]) -> Iterator[Trace]:
+        """Yield the traces that match, one at a time and without keeping them."""
+        return self._traces("/api/traces", parameters)
 
     def trace(self, trace_id: str) -> Trace | None:
         """Return a trace, or nothing when there is none of that id."""
-        return next(iter(self._traces(f"/api/traces/{trace_id}")), None)
+        return next(self._traces(f"/api/traces/{trace_id}"), None)
 
-    def _traces(self, path: str, parameters: Mapping[str, str] | None = None) -> list[Trace]:
+    def _traces(self, path: str, parameters: Mapping[str, str] | None = None) -> Iterator[Trace]:
         answer = self._ask(path, parameters)
+        answer.reverse()
         try:
-            return [_trace(each) for each in answer if each["spans"]]
+            while answer:
+                # Taken out of the answer, what has been read can be freed.
+                body = answer.pop()
+                if body["spans"]:
+                    yield _trace(body)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise JaegerError(f"GET {self.url}{path}: no trace in Jaeger's form") from error
 

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, make_response, render_template, request
 
 from stack.ops.console.traces.form import DEFAULTS, LOOKBACKS, parameters, read, words
 from stack.ops.console.traces.jaeger import Jaeger, JaegerError
-from stack.ops.console.traces.trace import Trace, critical_path, message, oddities, shares
+from stack.ops.console.traces.trace import (
+    Trace,
+    critical_path,
+    guilty,
+    message,
+    oddities,
+    shares,
+)
 from stack.ops.console.traces.waterfall import (
+    MAX_ROWS,
+    MOST_ROWS,
     Summary,
     chosen,
     percent,
@@ -20,6 +29,7 @@ from stack.ops.console.traces.waterfall import (
     ticks,
     waterfall,
 )
+from stack.ops.console.values import palette
 from stack.ops.tracestore.search import InvalidParameterError
 
 _TRACE_ID = re.compile(r"[0-9a-fA-F]{1,32}")
@@ -80,7 +90,7 @@ def _search(jaeger: Jaeger) -> Answer:
             only_errors = wanted.tags.get("error") == "true"
             others = {k: v for k, v in wanted.tags.items() if (k, v) != ("error", "true")}
             given["tags"] = words(others)
-            found = [summary(trace) for trace in jaeger.find(parameters(wanted))]
+            found = _newest_first(jaeger.find(parameters(wanted)))
     except InvalidParameterError as error:
         refused = error
     ends = {name: given[name] for name in ("start", "end") if given.get(name)}
@@ -95,15 +105,25 @@ def _search(jaeger: Jaeger) -> Answer:
         unbounded=urlencode(rest),
         only_errors=only_errors,
         found=found,
+        colours=palette(sorted({name for each in found for name in each.services})),
         longest=max([1, *(each.duration for each in found)]),
         refused=refused,
     )
     return page, 400 if refused else 200
 
 
+def _newest_first(traces: Iterable[Trace]) -> list[Summary]:
+    found = []
+    for each in traces:
+        found.append(summary(each))
+        each.fell()
+    return sorted(found, key=lambda each: each.start, reverse=True)
+
+
 def _waterfall(trace: Trace, *, everything: bool) -> str:
     told, path = summary(trace), critical_path(trace.root)
-    nodes = trace.nodes if everything else chosen(trace, path)
+    nodes = chosen(trace, path, MOST_ROWS if everything else MAX_ROWS)
+    colours = palette(sorted(told.services))
     around = {
         "from": trace.start // 1000 - _AROUND_MILLISECONDS,
         "to": trace.end // 1000 + _AROUND_MILLISECONDS,
@@ -115,7 +135,12 @@ def _waterfall(trace: Trace, *, everything: bool) -> str:
     return render_template(
         "traces/trace.html",
         told=told,
-        bars=waterfall(told, path, nodes),
+        root=trace.root.span,
+        guilty=guilty(trace),
+        bars=waterfall(told, path, nodes, colours),
+        colours=colours,
+        most=MOST_ROWS,
+        everything=everything,
         ticks=ticks(told.duration),
         shares=shares(path),
         oddities=oddities(trace),

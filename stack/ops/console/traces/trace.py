@@ -49,26 +49,23 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """A trace's spans in the order of the tree; there is at least one."""
+    """A trace's spans in the order of the tree; there is at least one.
+
+    `root` began it, or is the earliest at the top when that is missing; `start` is that of the
+    first span and `end` that of the last. A page asks for them once a bar.
+    """
 
     trace_id: str
     nodes: Sequence[Node]
+    root: Node
+    start: int
+    end: int
 
-    @property
-    def root(self) -> Node:
-        """The span that began it; when that is missing, the earliest at the top."""
-        tops = (node for node in self.nodes if node.parent is None)
-        return min(tops, key=lambda node: (node.span.parent_id != "", node.span.start))
-
-    @property
-    def start(self) -> int:
-        """When the first span started."""
-        return min(node.span.start for node in self.nodes)
-
-    @property
-    def end(self) -> int:
-        """When the last span ended."""
-        return max(node.span.end for node in self.nodes)
+    def fell(self) -> None:
+        """Part the nodes; they hold one another, so that else only a collection frees them."""
+        for node in self.nodes:
+            node.parent = None
+            node.children.clear()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +98,16 @@ def grow(trace_id: str, spans: Iterable[Span]) -> Trace:
                 node.parent, node.depth = parent, parent.depth + 1
                 parent.children.append(node)
             waiting += [(child, node) for child in reversed(offspring.pop(node.span.span_id, []))]
-    return Trace(trace_id, list(placed.values()))
+    return Trace(
+        trace_id,
+        list(placed.values()),
+        min(
+            (node for node in nodes if node.parent is None),
+            key=lambda node: (node.span.parent_id != "", node.span.start),
+        ),
+        nodes[0].span.start,
+        max(node.span.end for node in nodes),
+    )
 
 
 def critical_path(root: Node) -> list[Segment]:

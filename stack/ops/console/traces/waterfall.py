@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -16,7 +16,8 @@ from stack.ops.console.traces.trace import (
 )
 
 MAX_ROWS = 500
-_COLOURS = 8
+# A browser still scrolls through as many, and they are made within a second or two.
+MOST_ROWS = 5000
 _LAST_DATE = 253_402_300_799_000_000
 
 
@@ -28,7 +29,7 @@ class Bar:
     """
 
     node: Node
-    colour: int
+    colour: str
     offset: float
     width: float
     critical: Sequence[tuple[float, float]]
@@ -37,40 +38,48 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A trace in a line; `duration` is microseconds, `services` go with their colours."""
+    """A trace in a line, without its spans: a list of many would not fit into memory with them.
 
-    trace: Trace
+    `start` and `duration` are microseconds, `cause` is the service in which an error began.
+    """
+
+    trace_id: str
     name: str
+    start: int
     duration: int
-    services: dict[str, int]
+    spans: int
+    services: Sequence[str]
     errors: int
-    guilty: Node | None
+    cause: str
     reason: str
 
     @property
     def started(self) -> datetime:
         """When its first span started."""
-        return datetime.fromtimestamp(min(self.trace.start, _LAST_DATE) / 1_000_000, UTC)
+        return datetime.fromtimestamp(min(self.start, _LAST_DATE) / 1_000_000, UTC)
 
 
 def summary(trace: Trace) -> Summary:
     """Describe a trace in a line."""
     root, cause = trace.root.span, guilty(trace)
-    names = dict.fromkeys(node.span.service for node in trace.nodes)
     return Summary(
-        trace,
+        trace.trace_id,
         f"{root.service}: {root.operation}",
+        trace.start,
         trace.end - trace.start,
-        {name: number % _COLOURS for number, name in enumerate(names)},
+        len(trace.nodes),
+        list(dict.fromkeys(node.span.service for node in trace.nodes)),
         sum(node.span.failed for node in trace.nodes),
-        cause,
+        cause.span.service if cause else "",
         message(cause.span) if cause else "",
     )
 
 
-def waterfall(told: Summary, path: Sequence[Segment], nodes: Sequence[Node]) -> list[Bar]:
-    """Lay nodes of a trace on its time axis."""
-    begin, total = told.trace.start, max(1, told.duration)
+def waterfall(
+    told: Summary, path: Sequence[Segment], nodes: Sequence[Node], colours: Mapping[str, str]
+) -> list[Bar]:
+    """Lay nodes of a trace on its time axis, each in its service's colour."""
+    begin, total = told.start, max(1, told.duration)
     held: dict[int, list[Segment]] = defaultdict(list)
     for segment in path:
         held[id(segment.node)].append(segment)
@@ -83,7 +92,7 @@ def waterfall(told: Summary, path: Sequence[Segment], nodes: Sequence[Node]) -> 
     return [
         Bar(
             node,
-            told.services[node.span.service],
+            colours[node.span.service],
             *place(node.span.start, node.span.end),
             [place(part.start, part.end) for part in held[id(node)]],
             sum(part.end - part.start for part in held[id(node)]),
@@ -93,7 +102,10 @@ def waterfall(told: Summary, path: Sequence[Segment], nodes: Sequence[Node]) -> 
 
 
 def chosen(trace: Trace, path: Sequence[Segment], limit: int = MAX_ROWS) -> Sequence[Node]:
-    """Return about `limit` nodes in order: failed, critical and long ones, and their parents."""
+    """Return about `limit` nodes in order: failed, critical and long ones, and their parents.
+
+    Never more than `MOST_ROWS`: of a longer line of parents the nearest are kept.
+    """
     if len(trace.nodes) <= limit:
         return trace.nodes
     critical = {id(segment.node) for segment in path}
@@ -104,7 +116,7 @@ def chosen(trace: Trace, path: Sequence[Segment], limit: int = MAX_ROWS) -> Sequ
         key=lambda n: (n is not cause, not n.span.failed, id(n) not in critical, -n.span.duration),
     ):
         line: Node | None = node
-        while line is not None and id(line) not in kept:
+        while line is not None and id(line) not in kept and len(kept) < MOST_ROWS:
             kept.add(id(line))
             line = line.parent
         if len(kept) >= limit:
