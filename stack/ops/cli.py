@@ -14,6 +14,7 @@ import click
 from stack.errors import OpsError
 from stack.ops import local, modes, report, run_folder, status
 from stack.ops.chaos.cli import chaos
+from stack.ops.check.cli import check_service
 from stack.ops.components import further_load
 from stack.ops.dashboards.cli import dashboards
 from stack.ops.docker import build
@@ -43,6 +44,7 @@ main.add_command(slo)
 main.add_command(dashboards)
 main.add_command(fire_drill)
 main.add_command(chaos)
+main.add_command(check_service)
 
 
 @main.command()
