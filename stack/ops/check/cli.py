@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections import Counter
 from contextlib import closing
@@ -161,7 +162,8 @@ def _read(file: Path | None) -> str:
 
 def _lines(logs: str, plan: Plan | None, own: str) -> Lines | None:
     if logs == "-":
-        return Lines(Stream(sys.stdin))
+        # A copy: a thread that waits for standard input itself would keep Python from ending.
+        return Lines(Stream(os.fdopen(os.dup(0), encoding="utf-8", errors="replace")))
     if logs:
         return Lines(File(Path(logs)))
     if plan is None or not own:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from stack.ops.check.point import CannotCheckError, Verdict, fails, ok, point
-from stack.ops.check.requests import Sent, unknown_path
+from stack.ops.check.requests import CHECKED, Sent, unknown_path
 from stack.ops.check.visit import PAUSE, Answer, Visit
 
 _STATUS = 503
@@ -95,7 +95,8 @@ def invalid(visit: Visit) -> Verdict:
     return ok("400") if status == 400 else fails(f"{status}")
 
 
-POINTS = (refused, work, deleted, expire, invalid)
+# Deleting comes first: what it does not end, the others would take for their own work.
+POINTS = (refused, deleted, work, expire, invalid)
 
 
 @contextmanager
@@ -105,7 +106,7 @@ def _fault(visit: Visit, seconds: float) -> Iterator[tuple[str, Answer]]:
     before = _ask(visit, "GET")
     if before.status == 404:
         raise CannotCheckError("it has no /faults")
-    if _listed(before):
+    if any(not str(each.get("path")).startswith(CHECKED) for each in _listed(before) or ()):
         raise CannotCheckError("a fault is on, which the check would end")
     path = unknown_path()
     body = {
@@ -144,10 +145,10 @@ def _needs(answer: Answer) -> None:
         raise CannotCheckError("no fault can be switched on")
 
 
-def _listed(answer: Answer) -> list[Any] | None:
+def _listed(answer: Answer) -> list[dict[str, Any]] | None:
     """Return the faults that are on; None where the answer is no list of them."""
     try:
-        return list(json.loads(answer.text)["faults"])
+        return [dict(each) for each in json.loads(answer.text)["faults"]]
     except (ValueError, KeyError, TypeError):
         return None
 

@@ -13,7 +13,7 @@ from stack.ops.check.requests import Sent
 from stack.ops.check.visit import PAUSE, Visit
 
 _ALWAYS = ("timestamp", "level", "logger", "message", "service", "component")
-_LEVELS = {"debug", "info", "warning", "error", "critical"}
+_LEVELS = ("debug", "info", "warning", "error", "critical")
 _REQUEST = "http_request"
 _OF_REQUESTS: dict[str, type | tuple[type, ...]] = {
     "request_id": str,
@@ -53,7 +53,7 @@ def fields(visit: Visit) -> Verdict:
 
 @point(
     "logs.form",
-    f"`timestamp` is RFC 3339 in UTC, `level` one of {', '.join(sorted(_LEVELS))}.",
+    f"`timestamp` is RFC 3339 in UTC, `level` one of {', '.join(_LEVELS)}.",
     "write times as 2026-01-31T12:00:00.123Z, and levels in small letters",
 )
 def form(visit: Visit) -> Verdict:
@@ -109,10 +109,10 @@ def errors(visit: Visit) -> Verdict:
     failed = [each for each in visit.sent if each.sampled and each.status >= 500]
     if not failed:
         raise CannotCheckError("no request was answered with 5xx; faults make one")
-    levels = {line.get("level") for line in _of(failed[0], records)}
+    levels = {str(line.get("level")).lower() for line in _of(failed[0], records)}
     if not levels:
         raise CannotCheckError("its line cannot be found without the trace id")
-    seen = f"{failed[0].status} is {listed(sorted(map(str, levels)))}"
+    seen = f"{failed[0].status} is {listed(sorted(levels))}"
     return ok(seen) if levels & {"error", "critical"} else fails(seen)
 
 

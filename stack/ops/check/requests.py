@@ -5,6 +5,9 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 
+# What the paths of a check begin with.
+CHECKED = "/check-"
+
 
 @dataclass(slots=True)
 class Sent:
@@ -37,4 +40,4 @@ def _identifier(size: int) -> str:
 
 def unknown_path() -> str:
     """Return a path that no service has; it holds an id that is found again."""
-    return f"/check-{secrets.token_hex(6)}"
+    return f"{CHECKED}{secrets.token_hex(6)}"

@@ -36,8 +36,8 @@ def malformed(visit: Visit) -> Verdict:
 )
 def arrive(visit: Visit) -> Verdict:
     """Look for the trace."""
-    found = visit.jaeger.spans(visit.known)
-    return ok(f"{len(found)} spans of {_service(found)}") if found else fails(visit.known.trace_id)
+    found, id_ = visit.jaeger.spans(visit.known), visit.known.trace_id
+    return ok(f"{len(found)} spans of {_service(found)}") if found else fails(f"no span of {id_}")
 
 
 @point(
