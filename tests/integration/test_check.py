@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -10,11 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 from flask import Flask
 from werkzeug.serving import make_server
 
-from tests.integration.conftest import ROOT, SERVICES
+from tests.integration.conftest import ROOT, SERVICES, free_port, until
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Pipeline
@@ -44,6 +46,48 @@ def test_its_own_work_can_be_chosen(pipeline: "Pipeline") -> None:
     ended = pipeline.stack("check", url, "--path", "/ask", "--data", question)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "ok           traces.name            'POST /ask', server" in ended.stdout
+
+
+@pytest.fixture
+def tokens(tmp_path: Path) -> dict[str, Path]:
+    """The files that hold the tokens of a service that is not the stack's."""
+    files = {name: tmp_path / name for name in ("METRICS_TOKEN", "FAULTS_TOKEN")}
+    for name, file in files.items():
+        file.write_text(f"{name}-1\n")
+    return files
+
+
+@pytest.mark.parametrize("pipeline", ["local"], indirect=True)
+def test_a_service_in_another_language_obeys_every_point(
+    pipeline: "Pipeline", tokens: dict[str, Path], tmp_path: Path
+) -> None:
+    """The example in JavaScript, told of by options alone."""
+    if shutil.which("node") is None:
+        pytest.skip("no Node")
+    port, log = free_port(), tmp_path / "log"
+    env = {name: file.read_text().strip() for name, file in tokens.items()}
+    env |= {"PORT": str(port), "OTEL_EXPORTER_OTLP_ENDPOINT": pipeline.url("OTLP_HTTP_PORT", "")}
+    with log.open("w") as output:
+        node = subprocess.Popen(
+            ["node", "examples/javascript/orders.mjs"],
+            cwd=ROOT,
+            env={**os.environ, **env},
+            stdout=output,
+            stderr=output,
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        until(lambda: httpx.get(f"{url}/readyz").status_code == 200, "it is ready")
+        options = ["--path", "/orders", "--logs", str(log), "--json"]
+        options += ["--token-file", str(tokens["METRICS_TOKEN"])]
+        options += ["--faults-token-file", str(tokens["FAULTS_TOKEN"])]
+        ended = pipeline.stack("check", url, *options)
+    finally:
+        node.terminate()
+        node.wait(10)
+    bad = [point for point in json.loads(ended.stdout)["points"] if point["verdict"] != "ok"]
+    assert bad == []
+    assert ended.returncode == 0
 
 
 @pytest.fixture

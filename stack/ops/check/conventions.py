@@ -79,12 +79,12 @@ def units(visit: Visit) -> Verdict:
 def routes(visit: Visit) -> Verdict:
     """Look for the paths that were sent."""
     marks = [part for sent in visit.unknown for part in sent.path.split("/") if len(part) > 6]
-    found = [
-        f'{sample}{{{label}="{value}"}}'
-        for sample, label, value in _labels(visit.scrape())
+    found = {
+        f'{name}{{{label}="{value}"}}'
+        for name, label, value in _labels(visit.scrape())
         if any(mark in value for mark in marks)
-    ]
-    return fails(listed(found, 1)) if found else ok("404s are counted without their paths")
+    }
+    return fails(listed(sorted(found), 1)) if found else ok("404s are counted without their paths")
 
 
 @point(
