@@ -246,6 +246,8 @@ def test_a_log_file_is_read_from_its_end(tmp_path: Path) -> None:
     assert log.read() == ["new"]
     path.write_text("a\n")
     assert log.read() == ["a"]
+    path.unlink()
+    assert log.read() == []
 
 
 def test_a_log_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
@@ -339,6 +341,8 @@ def test_a_failure_has_its_mend_and_exit_status_1(tmp_path: Path) -> None:
         (["localhost:8000"], "is no address of a service"),
         (["http://[::1"], "is no address of a service"),
         (["http://127.0.0.1:1"], "does not answer"),
+        (["http://127.0.0.1:1", "--path", "/\n"], "is no address of a service"),
+        (["http://127.0.0.1:1", "--token-file", "/dev/null"], "holds no single line"),
         (["http://127.0.0.1:1", "--token-file", "none"], "none cannot be read"),
     ],
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
+import httpx
 from rich.markup import escape
 
 from stack.errors import ConfigurationError, OpsError
@@ -60,7 +61,8 @@ def check_service(
     must do no harm there; --path and --data choose them. What the check needs of a service of the
     running stack, it knows. Exit status 1 when a point fails, or nobody answers.
     """
-    url = _address(url)
+    url, path = _address(url), f"/{path.lstrip('/')}" if path else ""
+    _address(url + path)
     plan = _running(run_dir)
     own = _own(plan, url)
     token, faults_token = _read(token_file), _read(faults_token_file)
@@ -122,7 +124,8 @@ def _address(url: str) -> str:
     try:
         parts = urlsplit(url)
         good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
+        httpx.URL(url)
+    except (ValueError, httpx.InvalidURL):
         good = False
     if not good:
         raise OpsError(
@@ -155,8 +158,8 @@ def _read(file: Path | None) -> str:
         token = file.read_text(encoding="ascii").strip()
     except (OSError, ValueError) as error:
         raise OpsError(f"the token file {file} cannot be read ({error})") from error
-    if not token:
-        raise OpsError(f"the token file {file} is empty")
+    if not token or not token.isprintable():
+        raise OpsError(f"the token file {file} holds no single line")
     return token
 
 

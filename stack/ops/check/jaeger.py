@@ -76,7 +76,7 @@ class Jaeger:
             answer.raise_for_status()
             traces = answer.json()["data"] or []
             return [_span(span, trace["processes"]) for trace in traces for span in trace["spans"]]
-        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
             why = f"{type(error).__name__}: {error}"
             self._problem = f"Jaeger at {self._url} does not answer: {shown(why)}"
             raise CannotCheckError(self._problem) from error

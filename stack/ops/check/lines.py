@@ -47,12 +47,15 @@ class File:
             raise OpsError(f"the log {self._path} cannot be read ({error.strerror})") from error
 
     def read(self) -> list[str]:
-        """Return the whole lines that followed."""
-        with self._path.open("rb") as file:
-            if self._path.stat().st_size < self._offset:
-                self._offset = 0
-            file.seek(self._offset)
-            text = file.read().decode("utf-8", "replace")
+        """Return the whole lines that followed; none while it is being rotated."""
+        try:
+            with self._path.open("rb") as file:
+                if self._path.stat().st_size < self._offset:
+                    self._offset = 0
+                file.seek(self._offset)
+                text = file.read().decode("utf-8", "replace")
+        except OSError:
+            return []
         return text.split("\n")[:-1]
 
 
@@ -145,6 +148,6 @@ def record_of(line: str) -> dict[str, Any] | None:
     """Return the object that a line is; None if it is none."""
     try:
         record = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) else None

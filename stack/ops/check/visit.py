@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -79,6 +78,7 @@ class Visit:
         self._ends = time.monotonic() + BUDGET
         self._jaeger = asked.jaeger and Jaeger(asked.jaeger, self.http, self._ends)
         self._lines = lines
+        self._first: Scrape | CannotCheckError = CannotCheckError("nobody has looked before")
 
     def close(self) -> None:
         """Close the connections."""
@@ -97,8 +97,12 @@ class Visit:
         except httpx.HTTPError:
             # Somebody is there who answers badly: the points tell how.
             pass
-        with suppress(CannotCheckError, httpx.HTTPError):
-            _ = self.first
+        try:
+            self._first = self.scrape()
+        except CannotCheckError as error:
+            self._first = error
+        except httpx.HTTPError as error:
+            self._first = CannotCheckError(f"/metrics did not answer at first: {error}")
         if self._lines is not None:
             self._lines.begin()
 
@@ -189,10 +193,16 @@ class Visit:
         except ValueError as error:
             raise CannotCheckError("what /metrics gives cannot be parsed") from error
 
-    @cached_property
+    @property
     def first(self) -> Scrape:
-        """The series before anything was sent."""
-        return self.scrape()
+        """The series before anything was sent.
+
+        Raises:
+            CannotCheckError: there were none.
+        """
+        if isinstance(self._first, CannotCheckError):
+            raise self._first
+        return self._first
 
     @cached_property
     def path(self) -> str:
