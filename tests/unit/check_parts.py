@@ -242,7 +242,9 @@ class FakeJaeger:
         spans = self._service.traces.get(environ["PATH_INFO"].rpartition("/")[2])
         name = "unknown_service:node" if self._service.broken == "traces.service" else "orders"
         trace = {"processes": {"p1": {"serviceName": name}}, "spans": spans}
-        found = Response(json.dumps({"data": [trace]})) if spans else Response(status=404)
+        found = (
+            Response(json.dumps({"data": [trace]})) if spans else Response('{"data": null}', 404)
+        )
         return found(environ, start)
 
 

@@ -219,6 +219,19 @@ def test_an_answer_without_end_is_left_in_time(monkeypatch: pytest.MonkeyPatch) 
         visit.ask("GET", "/")
 
 
+def test_a_web_server_that_is_no_jaeger_is_no_failure_of_the_service() -> None:
+    """That it has no such page does not mean that the trace did not arrive."""
+    service = Obedient()
+    asked = Asked("http://service", "", "", TOKEN, "", "http://page")
+    mounts = {
+        "http://service": httpx.WSGITransport(service),
+        "http://page": httpx.WSGITransport(Response("not found", 404)),
+    }
+    found = verdicts(service, asked, http=httpx.Client(mounts=mounts))
+    assert found["traces.arrive"].outcome is Outcome.NOT_CHECKED
+    assert "does not answer as Jaeger does" in found["traces.arrive"].seen
+
+
 def test_nobody_there_is_one_line() -> None:
     """The address is named."""
     url = f"http://127.0.0.1:{free_port()}"

@@ -71,14 +71,14 @@ class Jaeger:
             raise CannotCheckError(self._problem)
         try:
             answer = self._http.get(f"{self._url}/api/traces/{trace_id}", timeout=_PATIENCE)
-            if answer.status_code == 404:
-                return []
-            answer.raise_for_status()
+            # Its 404 for a trace that it does not have is JSON; that of a web server is none.
             traces = answer.json()["data"] or []
+            if answer.status_code != 404:
+                answer.raise_for_status()
             return [_span(span, trace["processes"]) for trace in traces for span in trace["spans"]]
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
             why = f"{type(error).__name__}: {error}"
-            self._problem = f"Jaeger at {self._url} does not answer: {shown(why)}"
+            self._problem = f"Jaeger at {self._url} does not answer as Jaeger does: {shown(why)}"
             raise CannotCheckError(self._problem) from error
 
 
