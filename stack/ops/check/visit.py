@@ -19,7 +19,7 @@ from stack.ops.check.scrape import OPENMETRICS, Scrape
 
 OWN_PATHS = ("/metrics", "/healthz", "/readyz", "/faults")
 # Seconds that a whole check may take, one answer, and between two looks at what changes.
-BUDGET = 16.0
+BUDGET = 13.0
 PATIENCE = 3.0
 PAUSE = 0.05
 _MAX_BYTES = 20_000_000
