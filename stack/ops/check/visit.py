@@ -63,8 +63,8 @@ class Visit:
 
     Args:
         asked: what is known before.
+        lines: the service's log; None if nobody knows it.
         http: a client; for tests.
-        lines: the service's log, None if nobody knows it.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Visit:
             OpsError: nobody answers.
         """
         try:
-            self.http.get(f"{self.asked.url}/healthz", timeout=PATIENCE)
+            self.ask("GET", "/healthz")
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as error:
             raise OpsError(f"{self.asked.url} does not answer ({error}); is it started?") from error
         except httpx.HTTPError:
