@@ -82,7 +82,7 @@ def all_workers(visit: Visit) -> Verdict:
 @point(
     "metrics.counted",
     f"`{SERVER}` counts each request exactly once, under its method, route and status.",
-    "observe once a request, when its answer has ended",
+    "observe once a request, when its answer has ended; serve what all workers have observed",
 )
 def counted(visit: Visit) -> Verdict:
     """Send requests and see what rises."""
