@@ -87,7 +87,7 @@ def at() -> Iterator[Callable[..., Any]]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 900, 1100, 1280, 1920])
+@pytest.mark.parametrize("width", [390, 900, 1030, 1280, 1920])
 def test_a_trace_can_be_read_at_any_width(
     at: Callable[..., Any], url: str, width: int, scheme: str
 ) -> None:
