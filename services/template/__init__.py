@@ -1,0 +1,1 @@
+"""The smallest complete service, which `make new-service` copies."""
