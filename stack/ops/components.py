@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from stack.ops.added import added, module_of, variable_of
 from stack.ops.binaries import Binaries
 from stack.ops.ports import LOCALHOST
 
@@ -126,6 +127,7 @@ def components(plan: Plan, binaries: Binaries) -> list[Component]:
     found = [
         _jaeger(plan) if plan.jaeger else _trace_store(plan),
         *_services(plan),
+        *_added(plan),
         _alertmanager(plan, binaries),
         _prometheus(plan, binaries),
         _console(plan),
@@ -188,8 +190,17 @@ def _services(plan: Plan) -> list[Component]:
     ]
 
 
+def _added(plan: Plan) -> list[Component]:
+    return [
+        _service(plan, each.name, each.environment, each.shows)
+        for each in added(plan.root)
+        # What runs has the ports that it was started with: what came later has none yet.
+        if each.variable in plan.ports
+    ]
+
+
 def _service(plan: Plan, name: str, environment: Mapping[str, str], shows: str) -> Component:
-    port = f"{name.upper()}_PORT"
+    port = variable_of(name)
     common = {
         "HOST": LOCALHOST,
         "PORT": str(plan.ports[port]),
@@ -202,12 +213,16 @@ def _service(plan: Plan, name: str, environment: Mapping[str, str], shows: str) 
     }
     return Component(
         name,
-        (*GUNICORN, "-c", "services/gunicorn.conf.py", f"services.{name}.app:create_app()"),
+        (*GUNICORN, "-c", "services/gunicorn.conf.py", _app(name)),
         plan.url(port, "/readyz"),
         plan.url(port),
         shows,
         common | dict(environment),
     )
+
+
+def _app(service: str) -> str:
+    return f"services.{module_of(service)}.app:create_app()"
 
 
 def _jaeger(plan: Plan) -> Component:

@@ -11,15 +11,16 @@ import httpx
 
 from stack.errors import OpsError
 from stack.ops import run_folder
+from stack.ops.added import added
 from stack.ops.binaries import find_binaries
 from stack.ops.commands import Progress
 from stack.ops.components import Component, Plan, components, jaeger_environment
 from stack.ops.jaeger import check_config, find_jaeger
 from stack.ops.ports import (
-    DEFAULTS,
     ONLY_WITH_GRAFANA,
     ONLY_WITH_JAEGER,
     check_free,
+    default_ports,
     localhost_addresses,
 )
 from stack.ops.render import render
@@ -67,6 +68,7 @@ def up(plan: Plan, progress: Progress) -> bool:
             if not running:
                 plan = _with_trace_store(plan, progress)
             wanted = components(plan, binaries)
+            _tell_of_newer(plan, progress)
             if running and all(healthy(each) for each in wanted):
                 return False
             if not running:
@@ -113,16 +115,43 @@ def first_answer(plan: Plan, question: str) -> dict[str, object] | None:
     return body
 
 
+def first_requests(plan: Plan) -> dict[str, int | None]:
+    """Make the first request of each added service, so that its series are there.
+
+    Returns:
+        the status of each, by what was asked; None where there was no answer.
+    """
+    found: dict[str, int | None] = {}
+    for each in added(plan.root):
+        if each.first_request and each.variable in plan.ports:
+            url = plan.url(each.variable, each.first_request)
+            try:
+                found[url] = httpx.get(url, timeout=10).status_code
+            except httpx.HTTPError:
+                found[url] = None
+    return found
+
+
 def addresses(plan: Plan) -> dict[str, str]:
     """Map host names and ports of the components' files to where they are in local mode.
 
     Both forms that the files use are mapped: the network's (`gateway:8000`) and, for links that a
     person opens, this machine's (`localhost:8000`).
     """
-    hosts = {
-        f"{host}:{DEFAULTS[variable]}": plan.bind(variable) for variable, host in _HOSTS.items()
+    defaults = default_ports(plan.root)
+    hosts = {**_HOSTS, **{each.variable: each.name for each in added(plan.root)}}
+    found = {
+        f"{host}:{defaults[variable]}": plan.bind(variable)
+        for variable, host in hosts.items()
+        if variable in plan.ports
     }
-    return hosts | localhost_addresses(plan.ports, console=plan.console)
+    return found | localhost_addresses(plan.ports, console=plan.console, defaults=defaults)
+
+
+def _tell_of_newer(plan: Plan, progress: Progress) -> None:
+    for each in added(plan.root):
+        if each.variable not in plan.ports:
+            progress(f"{each.name} was added since this was started; `make down up` starts it, too")
 
 
 def _with_trace_store(plan: Plan, progress: Progress) -> Plan:

@@ -43,7 +43,9 @@ def decide(plan: Plan, wanted: str, progress: Progress) -> Compose | Local:
     if running is not None and wanted not in {"auto", running.mode}:
         raise OpsError(f"the stack runs in {running.mode} mode already; `make down` stops it")
     if running is not None:
-        plan, wanted = running, running.mode
+        # What was added since gets its port.
+        plan = replace(running, ports={**plan.ports, **running.ports})
+        wanted = running.mode
     if wanted == "local":
         return Local(replace(plan, mode="local"), progress)
     try:

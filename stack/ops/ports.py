@@ -11,7 +11,9 @@ from dotenv import dotenv_values
 
 from stack.environment import integer, number, read
 from stack.errors import ConfigurationError, OpsError
+from stack.ops.added import added
 
+# Those of the stack itself; `default_ports` has the added services', too.
 DEFAULTS: Mapping[str, int] = {
     "GATEWAY_PORT": 8000,
     "RETRIEVAL_PORT": 8001,
@@ -39,14 +41,27 @@ ONLY_WITH_JAEGER = {"OTLP_GRPC_PORT", "SPAN_METRICS_PORT", "JAEGER_HEALTH_PORT"}
 LOCALHOST = "127.0.0.1"
 
 
+def default_ports(root: Path) -> dict[str, int]:
+    """Return the port of each variable when nobody sets one.
+
+    Raises:
+        OpsError: the file of an added service is wrong.
+    """
+    return {**DEFAULTS, **{each.variable: each.port for each in added(root)}}
+
+
 def read_ports(root: Path, environ: Mapping[str, str] = os.environ) -> dict[str, int]:
     """Return the port of each variable; the environment wins over `.env` in `root`.
 
     Raises:
         ConfigurationError: a variable is no port, or two have the same.
+        OpsError: the file of an added service is wrong.
     """
     texts = _settings(root, environ)
-    ports = {name: read(texts, name, integer(1, 65_535), port) for name, port in DEFAULTS.items()}
+    ports = {
+        name: read(texts, name, integer(1, 65_535), port)
+        for name, port in default_ports(root).items()
+    }
     owners: dict[int, str] = {}
     for name, port in ports.items():
         other = owners.setdefault(port, name)
@@ -77,14 +92,25 @@ def _settings(root: Path, environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value or "" for name, value in given.items()}
 
 
-def localhost_addresses(ports: Mapping[str, int], *, console: bool = False) -> dict[str, str]:
+def localhost_addresses(
+    ports: Mapping[str, int],
+    *,
+    console: bool = False,
+    defaults: Mapping[str, int] = DEFAULTS,
+) -> dict[str, str]:
     """Map `localhost:port` as links in the components' files have it to where that is here.
 
     Args:
         ports: by variable name.
         console: whether links to dashboards and traces lead to it.
+        defaults: the ports that stand in the files.
     """
-    found = {f"localhost:{DEFAULTS[name]}": f"localhost:{port}" for name, port in ports.items()}
+    found = {
+        f"localhost:{defaults[name]}": f"localhost:{port}"
+        for name, port in ports.items()
+        # A service that was taken away while it ran has no links.
+        if name in defaults
+    }
     shown = ("GRAFANA_PORT", "JAEGER_QUERY_PORT") if console else ()
     return found | {
         f"localhost:{DEFAULTS[name]}": f"localhost:{ports['CONSOLE_PORT']}" for name in shown
@@ -97,7 +123,7 @@ def check_free(ports: Mapping[str, int]) -> None:
     Raises:
         OpsError: some are taken; the message names each and its variable.
     """
-    taken = [f"{port} ({name})" for name, port in ports.items() if not _is_free(port)]
+    taken = [f"{port} ({name})" for name, port in ports.items() if not is_free(port)]
     if taken:
         raise OpsError(
             f"already in use on {LOCALHOST}: {', '.join(taken)}; stop what listens there, or give "
@@ -106,7 +132,8 @@ def check_free(ports: Mapping[str, int]) -> None:
         )
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Tell whether a port can be bound."""
     with socket.socket() as probe:
         # As servers do: a connection that is closing down does not hold the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -118,4 +145,4 @@ def _is_free(port: int) -> bool:
 
 
 def _suggestion(ports: Mapping[str, int]) -> int:
-    return next(p for p in range(18_000, 65_536) if p not in ports.values() and _is_free(p))
+    return next(p for p in range(18_000, 65_536) if p not in ports.values() and is_free(p))

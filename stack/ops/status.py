@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 
+from stack.ops.added import variable_of
 from stack.ops.binaries import Binaries
 from stack.ops.components import Component, Plan, components
 from stack.ops.docker.compose import Compose
@@ -79,7 +80,7 @@ def _of_containers(plan: Plan) -> list[Row]:
 
 
 def _address(plan: Plan, service: str) -> str:
-    port = {"jaeger": "JAEGER_QUERY_PORT"}.get(service, f"{service.upper()}_PORT")
+    port = {"jaeger": "JAEGER_QUERY_PORT"}.get(service, variable_of(service))
     return plan.url(port) if port in plan.ports else ""
 
 

@@ -13,7 +13,7 @@ import pytest
 from stack.ops.binaries import Binaries
 from stack.ops.components import Plan, components
 from stack.ops.docker import images
-from stack.ops.ports import DEFAULTS, read_load_rate
+from stack.ops.ports import default_ports, read_load_rate
 from tests.config.conftest import COMPOSE, ROOT, VARIABLE, Render
 from tests.config.policy import ONE_SHOT, lasting, seconds
 
@@ -27,7 +27,8 @@ OWN_TO_A_MODE = {
     "--web.listen-address",
 }
 # What local mode's plan says, by the variable of compose.yaml.
-PLAN = Plan(ROOT, Path("/run-dir"), DEFAULTS)
+PORTS = default_ports(ROOT)
+PLAN = Plan(ROOT, Path("/run-dir"), PORTS)
 OF_PLAN = {
     "BREAKER_TIMEOUT_SECONDS": f"{PLAN.breaker_timeout:g}",
     "WATCHDOG_TIMEOUT_SECONDS": f"{PLAN.watchdog_timeout:g}",
@@ -64,11 +65,11 @@ def test_every_variable_has_one_default() -> None:
 
 
 def test_ports_are_published_where_local_mode_has_them(document: dict[str, Any]) -> None:
-    """Each by its own variable, with the default of stack/ops/ports.py."""
+    """Each by its own variable, with the default of stack/ops/ports.py or a service.yaml."""
     ports = {name: int(*values) for name, values in variables().items() if name.endswith("_PORT")}
     # The load generator's and Jaeger's health ports stay in the containers' network.
     inner = {"LOADGEN_METRICS_PORT", "JAEGER_HEALTH_PORT"}
-    assert ports == {name: port for name, port in DEFAULTS.items() if name not in inner}
+    assert ports == {name: port for name, port in PORTS.items() if name not in inner}
     published = [
         int(port["published"])
         for service in document["services"].values()
@@ -154,7 +155,7 @@ def test_the_guides_limits_are_those_of_the_file(document: dict[str, Any]) -> No
     """A table that nobody keeps is worse than none."""
     guide = (ROOT / "docs" / "compose.md").read_text(encoding="utf-8")
     rows = re.findall(
-        r"^\| (\w+)[^|]*\|[^|]*\|[^|]*\| (\d+) \| ([–\d]+) \| ([\d.]+) \| (\d+) \|$", guide, re.M
+        r"^\| ([\w-]+)[^|]*\|[^|]*\|[^|]*\| (\d+) \| ([–\d]+) \| ([\d.]+) \| (\d+) \|$", guide, re.M
     )
     shown = {name: limits for name, *limits in rows}
     for name, service in document["services"].items():

@@ -22,35 +22,20 @@ import pytest
 
 from stack.errors import OpsError
 from stack.ops import run_folder
+from stack.ops.added import added
 from stack.ops.components import Plan
 from stack.ops.docker.compose import Compose
 from stack.ops.docker.engine import Engine
 from stack.ops.drill.levers import Levers
-from stack.ops.ports import DEFAULTS
+from stack.ops.ports import default_ports
 from tests.required import skip_containers
 
 T = TypeVar("T")
 
 ROOT = Path(__file__).parents[2]
 SPEED = 10
-PORTS = (
-    "GATEWAY_PORT",
-    "RETRIEVAL_PORT",
-    "LLM_PORT",
-    "INBOX_PORT",
-    "LOADGEN_METRICS_PORT",
-    "PROMETHEUS_PORT",
-    "ALERTMANAGER_PORT",
-    "JAEGER_QUERY_PORT",
-    "OTLP_HTTP_PORT",
-    "JAEGER_METRICS_PORT",
-    "JAEGER_HEALTH_PORT",
-    "OTLP_GRPC_PORT",
-    "SPAN_METRICS_PORT",
-    "GRAFANA_PORT",
-    "CONSOLE_PORT",
-)
-SERVICES = ("gateway", "retrieval", "llm", "inbox")
+PORTS = tuple(default_ports(ROOT))
+SERVICES = ("gateway", "retrieval", "llm", "inbox", *(each.name for each in added(ROOT)))
 CALLS = 'traces_span_metrics_calls_total{service_name="gateway",span_kind="SPAN_KIND_SERVER"}'
 
 
@@ -304,7 +289,7 @@ def levers(pipeline: Pipeline) -> Iterator[Levers]:
 
 def compose_here() -> Compose:
     """Return Compose as `make up` would use it."""
-    return Compose(Plan(ROOT, ROOT / ".run", DEFAULTS, mode="compose"), lambda _: None)
+    return Compose(Plan(ROOT, ROOT / ".run", default_ports(ROOT), mode="compose"), lambda _: None)
 
 
 @functools.cache

@@ -5,6 +5,9 @@ minute by minute, and a small model of the alerts, which shares no code with the
 when each has to fire, with which words. After a change of specs or scenarios:
 
     .venv/bin/python -m tests.rules.test_slo_scenarios
+
+An added service's SLO, as `make new-service` writes it, has the scenarios of an availability, which
+are written where a test runs them.
 """
 
 from __future__ import annotations
@@ -22,7 +25,12 @@ from typing import Any
 import pytest
 import yaml
 
+from stack.errors import OpsError
+from stack.ops.added import added
+from stack.ops.binaries import find_binaries
+from stack.ops.commands import run
 from stack.ops.slo.spec import load
+from tests.rules.promql import selectors
 
 ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "prometheus" / "tests"
@@ -624,6 +632,30 @@ def _yaml(file: File, tick: int, tests: list[dict[str, Any]]) -> str:
     return HEADER + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=96)
 
 
+def of_added_services() -> tuple[File, ...]:
+    """Scenarios of the SLOs that `make new-service` has written; what is added to them is not."""
+    specs = load(ROOT)
+    found = []
+    for name in (each.name for each in added(ROOT) if each.name in specs):
+        slo = specs[name].slos[0]
+        matchers = selectors(slo.sli.total.replace("$window", "5m"))[0].matchers
+        (route,) = (value for label, _, value in matchers if label == "http_route")
+        objective, allowed = 100 * slo.objective, 100 * slo.budget
+        scenarios = availability(
+            name,
+            route,
+            "/other",
+            budget=slo.budget,
+            promise=f"{objective:.10g} % {slo.description}",
+            allowed=f"{allowed:.10g} %",
+        )
+        found.append(scenarios)
+    return tuple(found)
+
+
+ADDED = of_added_services()
+
+
 @pytest.fixture(scope="module")
 def texts() -> dict[str, str]:
     return {name: text for file in FILES for name, text in written(file)}
@@ -637,8 +669,10 @@ def test_the_scenarios_are_those_of_the_specs() -> None:
         for name in ("gateway", "retrieval", "llm", "inbox")
         for slo in specs[name].slos
     ]
+    names = [slo.slo for file in (*FILES, *ADDED) for slo in file.objectives]
+    assert sorted(names) == sorted(slo.name for spec in specs.values() for slo in spec.slos)
     found = {slo.name: slo for spec in specs.values() for slo in spec.slos}
-    for slo in (slo for file in FILES for slo in file.objectives):
+    for slo in (slo for file in (*FILES, *ADDED) for slo in file.objectives):
         assert (slo.budget, slo.min_rate) == (found[slo.slo].budget, found[slo.slo].min_rate)
 
 
@@ -647,6 +681,18 @@ def test_what_promtool_runs_is_what_the_scenarios_say(texts: dict[str, str]) -> 
     assert {path.name for path in TESTS.glob("slo-*.test.yml")} == set(texts)
     for name, text in texts.items():
         assert (TESTS / name).read_text(encoding="utf-8") == text, name
+
+
+@pytest.mark.parametrize("file", ADDED, ids=lambda file: file.name)
+def test_the_alerts_of_an_added_service_are_those_of_its_slo(file: File, tmp_path: Path) -> None:
+    """Promtool runs the same scenarios for it as for the stack's own services."""
+    try:
+        promtool = find_binaries(ROOT / ".run", print).promtool
+    except OpsError as error:
+        pytest.skip(f"promtool: {error}")
+    for name, text in written(file):
+        (tmp_path / name).write_text(text.replace("../rules/", f"{ROOT}/prometheus/rules/"))
+    run([str(promtool), "test", "rules", *map(str, tmp_path.iterdir())], shown=slice(None))
 
 
 def test_every_alert_of_every_slo_fires_and_resolves(texts: dict[str, str]) -> None:

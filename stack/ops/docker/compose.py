@@ -27,6 +27,7 @@ from stack.ops.ports import (
     ONLY_WITH_GRAFANA,
     ONLY_WITHOUT_GRAFANA,
     check_free,
+    default_ports,
     localhost_addresses,
 )
 from stack.ops.render import render
@@ -238,7 +239,9 @@ class Compose:
         render(
             plan.root,
             plan.config,
-            addresses=localhost_addresses(plan.ports, console=plan.console),
+            addresses=localhost_addresses(
+                plan.ports, console=plan.console, defaults=default_ports(plan.root)
+            ),
             secrets_dir=Path("/run/secrets"),
             speed=plan.speed,
             left_out=["targets/grafana.yaml"] if plan.console else [],
