@@ -39,6 +39,12 @@ examples: $(VENV)/.dev ## Run the ten examples, one after the other
 	@for each in examples/*.py; do echo "--- $$each" && $(BIN)/python $$each </dev/null || exit 1; echo; done
 
 ##@ Build
+new-service: $(VENV)/.ops ## Copy services/template and register the copy: NAME=orders, PORT=8010
+	@$(STACK) service add "$(NAME)" $(if $(PORT),--port "$(PORT)")
+
+remove-service: $(VENV)/.ops ## Take such a copy away: NAME=orders (FORCE=1 also if it was changed)
+	@$(STACK) service remove "$(NAME)" $(if $(FORCE),--force)
+
 slo: $(VENV)/.ops ## Write the SLO rules anew from prometheus/slo
 	@$(STACK) slo generate
 
@@ -85,7 +91,7 @@ clean: ## Stop the stack; delete its data, .run/ and .venv
 help: ## Print this list
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+		/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The environment holds either what running needs, or that and what testing needs.
 $(VENV)/.ops: requirements/ops.lock pyproject.toml
@@ -105,4 +111,4 @@ define install
 	touch $(VENV)/.$(1)
 endef
 
-.PHONY: up down load fire-drill chaos status logs examples slo dashboards pictures images runbooks jaeger test bench lint format lock clean help
+.PHONY: up down load fire-drill chaos status logs examples new-service remove-service slo dashboards pictures images runbooks jaeger test bench lint format lock clean help

@@ -1,1 +1,1 @@
-"""The smallest complete service, which `make new-service` copies."""
+"""Greets: the smallest complete service."""

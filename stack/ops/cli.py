@@ -20,6 +20,7 @@ from stack.ops.dashboards.cli import dashboards
 from stack.ops.docker import build
 from stack.ops.docker.engine import find_engine
 from stack.ops.drill.cli import fire_drill
+from stack.ops.scaffold.cli import service
 from stack.ops.slo.cli import slo
 from stack.ops.terminal import command, folder_of, out, plan_in, tell
 
@@ -45,6 +46,7 @@ main.add_command(dashboards)
 main.add_command(fire_drill)
 main.add_command(chaos)
 main.add_command(check_service)
+main.add_command(service)
 
 
 @main.command()
@@ -80,6 +82,8 @@ def up(run_dir: Path | None, mode: str, speed: float, load: float | None) -> Non
     plan = run_folder.load(plan.run_dir) or plan
     if started:
         out.print(report.answer(FIRST_QUESTION, local.first_answer(plan, FIRST_QUESTION)))
+        for url, code in local.first_requests(plan).items():
+            tell(f"{url} is answered with {code}" if code else f"{url} has no answer")
     out.print(report.table(status.rows(plan)))
     out.print(report.hints(plan), soft_wrap=True)
     took = f"{time.monotonic() - began:.0f} s"

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.timeout(120)
 
 # Not run here: they are what runs this test, end the stack, or have a test of their own.
 ELSEWHERE = (
+    *("make new-service", "make remove-service"),
     *("make up", "make test", "make down", "make clean", "make images", "make jaeger"),
     *("make fire-drill", "make chaos SCENARIO=ALL", "make slo", "make runbooks", "make pictures"),
     *(".venv/bin/python -m tests.", ".venv/bin/python -m benchmarks.dashboard_page"),

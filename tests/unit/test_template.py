@@ -10,8 +10,8 @@ from prometheus_client import REGISTRY
 
 from services.template.app import create_app
 
-ROOT = Path(__file__).parents[2]
-CONTRACT = yaml.safe_load((ROOT / "services/template/telemetry.yaml").read_text(encoding="utf-8"))
+SERVICE = Path(__file__).parents[2] / "services" / "template"
+CONTRACT = yaml.safe_load((SERVICE / "telemetry.yaml").read_text(encoding="utf-8"))
 
 
 @pytest.fixture
