@@ -23,6 +23,7 @@ from tests.rules.mutation import (
     share,
     survivors,
 )
+from tests.rules.test_slo_scenarios import ADDED
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -124,8 +125,9 @@ def test_the_tests_notice_a_mistake(promtool: Path, kind: str) -> None:
 
 
 def test_every_rule_file_is_tested() -> None:
-    """So that its mutants are there at all."""
+    """So that its mutants are there at all; those of an added service are like the others."""
     listed = {name for file in rule_tests() for name in file.rule_files}
+    listed |= {f"slo-{file.name}.rules.yml" for file in ADDED}
     assert listed == {path.name for path in RULES.glob("*.rules.yml")}
 
 
