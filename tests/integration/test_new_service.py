@@ -29,7 +29,7 @@ NOT_HERE = " and ".join(
     f"not {name}"
     for name in (
         *("notice_a_mistake", "accepts_every_mutant", "promtools_tests_pass"),
-        *("what_promtool_runs", "every_alert_of_every_slo"),
+        *("what_promtool_runs", "every_alert_of_every_slo", "every_alert_is_tested"),
     )
 )
 
@@ -172,6 +172,16 @@ def test_its_objective_is_measured(running: Checkout) -> None:
     (objective,) = running.query(f"slo:objective:ratio{slo}")
     assert objective["value"][1] == "0.99"
     assert running.query(f'ALERTS{{service="{NAME}"}}') == []
+
+
+def test_what_comes_while_the_stack_runs_is_told(running: Checkout) -> None:
+    """What runs goes on as it is, and `make up` says how to have the new one, too."""
+    running.make("new-service", "NAME=later")
+    said = running.stack("up").stdout
+    running.make("remove-service", "NAME=later")
+    assert "later was added since this was started; `make down up` starts it, too" in said
+    assert "already up" in said
+    assert "later" not in running.status()
 
 
 def test_removed_it_leaves_no_trace(checkout: Checkout) -> None:

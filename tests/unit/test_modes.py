@@ -158,6 +158,14 @@ def test_what_runs_goes_on_with_its_own_plan(
     assert machine.told == []
 
 
+def test_what_was_added_to_running_containers_gets_its_port(machine: Machine, plan: Plan) -> None:
+    """They can be joined by another; those that run keep the ports that they have."""
+    started = was_started(plan, "compose")
+    machine.containers = [LLM]
+    now = replace(plan, ports={**DEFAULTS, "ORDERS_PORT": 8010})
+    assert decided(machine, now).ports == {**started.ports, "ORDERS_PORT": 8010}
+
+
 @pytest.mark.parametrize(("mode", "wanted"), [("local", "compose"), ("compose", "local")])
 def test_another_mode_than_what_runs_is_an_error(
     machine: Machine, plan: Plan, mode: str, wanted: str
