@@ -78,6 +78,7 @@ def test_every_query_of_every_panel_answers(pipeline: Pipeline) -> None:
     assert len(waiting) > 100
 
     def all_answer() -> bool:
+        pipeline.ask_added()
         waiting[:] = [each for each in waiting if any(unanswered(pipeline, each))]
         if waiting:
             raise ValueError({each.name: next(unanswered(pipeline, each), "") for each in waiting})

@@ -70,6 +70,7 @@ def test_every_selector_of_every_rule_matches_a_series(pipeline: Pipeline) -> No
     expected = [text for text in SELECTORS if not any(re.search(a.pattern, text) for a in ABSENT)]
 
     def all_there() -> bool:
+        pipeline.ask_added()
         missing = [text for text in expected if not pipeline.query(f"count({text})")]
         if missing:
             raise ValueError(missing)
