@@ -21,6 +21,7 @@ from stack.ops.docker import build
 from stack.ops.docker.engine import find_engine
 from stack.ops.drill.cli import fire_drill
 from stack.ops.scaffold.cli import service
+from stack.ops.simulate.cli import breaker
 from stack.ops.slo.cli import slo
 from stack.ops.terminal import command, folder_of, out, plan_in, tell
 
@@ -47,6 +48,7 @@ main.add_command(fire_drill)
 main.add_command(chaos)
 main.add_command(check_service)
 main.add_command(service)
+main.add_command(breaker)
 
 
 @main.command()
