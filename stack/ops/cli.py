@@ -19,6 +19,7 @@ from stack.ops.components import further_load
 from stack.ops.dashboards.cli import dashboards
 from stack.ops.docker import build
 from stack.ops.docker.engine import find_engine
+from stack.ops.doctor.cli import doctor
 from stack.ops.drill.cli import fire_drill
 from stack.ops.scaffold.cli import service
 from stack.ops.simulate.cli import breaker
@@ -49,6 +50,7 @@ main.add_command(chaos)
 main.add_command(check_service)
 main.add_command(service)
 main.add_command(breaker)
+main.add_command(doctor)
 
 
 @main.command()

@@ -1,0 +1,1 @@
+"""`stack doctor`: what is wrong with the running stack, why, and what mends it."""

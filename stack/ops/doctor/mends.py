@@ -1,0 +1,51 @@
+"""The commands that mend what is found, in either mode."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stack.ops.components import Plan
+from stack.ops.doctor.sources import SERVICES
+
+
+def log(component: str) -> str:
+    """Show what it says."""
+    return f"make logs SERVICE={component}"
+
+
+def anew() -> str:
+    """Start everything again; what is stored stays."""
+    return "make down && make up"
+
+
+def restart(plan: Plan, component: str, pid: int = 0) -> str:
+    """Start one component again."""
+    if plan.mode == "compose":
+        return f"docker restart {plan.project}-{component}-1"
+    # Its processes are a group of their own, and the supervisor starts them again at once.
+    return f"kill -KILL -- -{pid}" if pid else anew()
+
+
+def go_on(plan: Plan, component: str, pids: Sequence[int]) -> str:
+    """Let halted processes go on."""
+    if plan.mode == "compose":
+        return f"docker unpause {plan.project}-{component}-1"
+    return f"kill -CONT {' '.join(map(str, pids))}"
+
+
+def end_faults(plan: Plan, service: str) -> str:
+    """Switch a service's faults off."""
+    token = plan.secrets / "faults_token"
+    url = plan.url(SERVICES[service], "/faults")
+    return f'curl -s -X DELETE {url} -H "authorization: Bearer $(cat {token})"'
+
+
+def query(plan: Plan, expression: str) -> str:
+    """Ask Prometheus."""
+    url = plan.url("PROMETHEUS_PORT", "/api/v1/query")
+    return f"curl -s {url} --data-urlencode 'query={expression}'"
+
+
+def get(plan: Plan, port: str, path: str) -> str:
+    """Look at a page."""
+    return f"curl -s -m 5 '{plan.url(port, path)}'"

@@ -1,0 +1,106 @@
+"""Whether every component runs and answers, and if not, what its processes do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import psutil
+
+from stack.errors import OpsError
+from stack.ops.binaries import Binaries
+from stack.ops.components import Component, Plan, components
+from stack.ops.docker.compose import Compose
+from stack.ops.doctor import mends
+from stack.ops.doctor.finding import NotCheckedError, Problem, Report
+from stack.ops.doctor.sources import Sources, why
+from stack.ops.supervisor import ProcessState, Supervisor
+
+
+def check(sources: Sources) -> Report:
+    """Ask each component whether it is ready."""
+    try:
+        if sources.plan.mode == "compose":
+            return _containers(sources.plan)
+        return _processes(sources)
+    except (OpsError, OSError) as error:
+        raise NotCheckedError(str(error)) from error
+
+
+def _containers(plan: Plan) -> Report:
+    compose = Compose(plan, lambda _: None)
+    found = {each.service: each for each in compose.containers()}
+    problems = [
+        Problem(f"{name} has no container", "make up")
+        for name in sorted(compose.services - {*found})
+    ]
+    for each in found.values():
+        if each.state == "paused":
+            problems.append(
+                Problem(
+                    f"{each.service} is halted: its container is paused",
+                    mends.go_on(plan, each.service, []),
+                )
+            )
+        elif not each.healthy:
+            problems.append(
+                Problem(
+                    f"{each.service} is {each.state}, {each.health or 'not healthy'}, "
+                    f"started again {each.restarts} times",
+                    mends.log(each.service),
+                )
+            )
+    return Report(f"{len(found) - len(problems)} of {len(found)} containers are healthy", problems)
+
+
+def _processes(sources: Sources) -> Report:
+    nowhere = Path()
+    wanted = components(sources.plan, Binaries(nowhere, nowhere, nowhere, nowhere))
+    states = {each.name: each for each in Supervisor(sources.plan.run_dir).processes()}
+    with ThreadPoolExecutor(len(wanted)) as pool:
+        answers = list(pool.map(lambda each: _not_ready(sources, each), wanted))
+    problems = [
+        _problem(sources.plan, component, states.get(component.name), answer)
+        for component, answer in zip(wanted, answers, strict=True)
+        if answer
+    ]
+    return Report(f"{len(wanted) - len(problems)} of {len(wanted)} components answer", problems)
+
+
+def _not_ready(sources: Sources, component: Component) -> str:
+    """Say why a component is not ready; nothing if it is."""
+    try:
+        answer = sources.http.get(component.health)
+    except httpx.HTTPError as error:
+        return f"{component.health} does not answer ({why(error)})"
+    if answer.status_code == 200:
+        return ""
+    return f"{component.health} says {answer.status_code}: {answer.text[:160]}"
+
+
+def _problem(plan: Plan, component: Component, state: ProcessState | None, answer: str) -> Problem:
+    name = component.name
+    if state is None or not state.pid:
+        known = state.state.lower() if state else "not supervised"
+        mend = mends.log(name) if known in {"backoff", "fatal"} else mends.anew()
+        return Problem(f"{name} does not run ({known}): {answer}", mend)
+    halted = list(_halted(state.pid))
+    if halted:
+        return Problem(
+            f"{name} is halted: {len(halted)} of its processes are stopped by a signal; {answer}",
+            mends.go_on(plan, name, halted),
+        )
+    # Who answers that it is not ready says what it lacks; a restart would not give it that.
+    mend = mends.log(name) if " says " in answer else mends.restart(plan, name, state.pid)
+    return Problem(f"{name} runs and is not ready: {answer}", mend)
+
+
+def _halted(pid: int) -> Iterator[int]:
+    with suppress(psutil.Error):
+        first = psutil.Process(pid)
+        for each in (first, *first.children(recursive=True)):
+            if each.status() == psutil.STATUS_STOPPED:
+                yield each.pid
