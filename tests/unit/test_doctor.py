@@ -1,0 +1,560 @@
+"""`stack doctor`: each problem is named with its cause and mend, and nothing else is."""
+
+import json
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from stack.ops import modes
+from stack.ops.cli import main
+from stack.ops.doctor import cli, machine, run, running
+from stack.ops.doctor.finding import NOT_CHECKED, OK, PROBLEM, Finding, Problem, Report
+from stack.ops.doctor.run import CHECKS, Check, examine
+from stack.ops.doctor.sources import Sources
+from stack.ops.supervisor import ProcessState
+from tests.unit.doctor_stack import TRACES, FakeStack, moment, rule, target
+
+GATEWAY_LLM = {"service": "gateway", "component": "llm"}
+LINE = json.dumps({"event_type": "http_request", "trace_id": "0af7"})
+
+
+class FakeSupervisor:
+    """Takes the place of `Supervisor`: everything runs."""
+
+    states: tuple[ProcessState, ...] = ()
+
+    def __init__(self, run_dir: Path) -> None:
+        pass
+
+    def processes(self) -> list[ProcessState]:
+        return list(self.states)
+
+    def marked(self) -> list[object]:
+        return []
+
+
+@pytest.fixture
+def logs(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """The services' log lines; the same for those that are not named."""
+    lines: dict[str, list[str]] = {}
+    monkeypatch.setattr(
+        modes, "logs", lambda plan, name, count, follow: iter(lines.get(name, [LINE] * 5))
+    )
+    return lines
+
+
+@pytest.fixture
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logs: dict[str, list[str]]) -> FakeStack:
+    """A healthy stack."""
+    monkeypatch.setattr(running, "Supervisor", FakeSupervisor)
+    monkeypatch.setattr(machine, "Supervisor", FakeSupervisor)
+    monkeypatch.setattr(machine, "is_free", lambda port: True)
+    monkeypatch.setattr(FakeSupervisor, "states", ())
+    return FakeStack(tmp_path / "run")
+
+
+def problems(stack: FakeStack, *expected: str) -> list[Problem]:
+    """Return the problems; there have to be some in these checks, and in no other."""
+    findings = examine(stack.sources())
+    found = {each.name: each for each in findings if each.problems}
+    assert set(found) == set(expected), found
+    assert all(each.verdict == PROBLEM for each in found.values())
+    return [problem for each in found.values() for problem in each.problems]
+
+
+def finding(stack: FakeStack, name: str) -> Finding:
+    """Return what one check says."""
+    return next(each for each in examine(stack.sources()) if each.name == name)
+
+
+def test_a_healthy_stack_has_no_problem(stack: FakeStack) -> None:
+    """Every check is made and is well, with figures."""
+    findings = examine(stack.sources())
+    assert [each.name for each in findings] == list(CHECKS)
+    assert {each.verdict for each in findings} == {OK}, findings
+    assert all(each.seen for each in findings)
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "mend"),
+    [
+        ("connection refused", "llm is down: nothing listens", "make logs SERVICE=llm"),
+        ("context deadline exceeded", "llm hangs", "make logs SERVICE=llm"),
+        ("server returned HTTP status 401 Unauthorized", "refuses Prometheus' token", "make down"),
+        ("sample limit exceeded", "more samples than prometheus.yml allows", "topk"),
+        ("label_limit exceeded", "more or longer labels", "topk"),
+        ("something else", "cannot be scraped", "make logs SERVICE=llm"),
+    ],
+)
+def test_why_a_target_is_down(stack: FakeStack, error: str, cause: str, mend: str) -> None:
+    """What Prometheus says of the scrape tells the cause."""
+    names = ("gateway", "retrieval", "inbox", "prometheus", "alertmanager", "jaeger")
+    active = [target("llm", error), *map(target, names)]
+    stack.reply("PROMETHEUS_PORT", "/api/v1/targets", {"data": {"activeTargets": active}})
+    (problem,) = problems(stack, "targets")
+    assert cause in problem.what
+    assert error in problem.what
+    assert mend in problem.mend
+
+
+@pytest.mark.parametrize(
+    ("status", "whose"),
+    [(200, "so Prometheus has another"), (401, "so it was started with another")],
+)
+def test_whose_token_is_wrong(stack: FakeStack, status: int, whose: str) -> None:
+    """The service is asked with the token of the file."""
+    names = ("gateway", "retrieval", "inbox", "prometheus", "alertmanager", "jaeger")
+    active = [target("llm", "HTTP status 401"), *map(target, names)]
+    stack.reply("PROMETHEUS_PORT", "/api/v1/targets", {"data": {"activeTargets": active}})
+    stack.reply("LLM_PORT", "/metrics", "", status)
+    (problem,) = problems(stack, "targets")
+    assert whose in problem.what
+
+
+def test_a_target_that_is_gone_and_one_never_scraped(stack: FakeStack) -> None:
+    """Each is named by the check that sees it."""
+    names = ("gateway", "inbox", "prometheus", "alertmanager", "jaeger")
+    active = [target("llm", health="unknown"), *map(target, names)]
+    stack.reply("PROMETHEUS_PORT", "/api/v1/targets", {"data": {"activeTargets": active}})
+    never, gone = problems(stack, "targets", "target list")
+    assert never.what == "llm was never scraped"
+    assert "retrieval is not scraped at all" in gone.what
+
+
+def set_resets(stack: FakeStack) -> None:
+    stack.has(r"resets\(", ({"service": "llm"}, 7.0))
+
+
+def set_refused(stack: FakeStack) -> None:
+    stack.has("exceeded_sample_limit", ({}, 12.0))
+
+
+def set_series(stack: FakeStack) -> None:
+    stack.has("sort_desc.*by .service. .scrape_samples", ({"service": "llm"}, 25_000.0))
+
+
+def set_memory(stack: FakeStack) -> None:
+    stack.has(r"process_resident_memory_bytes\)", ({"service": "llm"}, 4e8))
+
+
+def set_lost(stack: FakeStack) -> None:
+    stack.has(
+        r"by .service, outcome. .*telemetry_spans_total",
+        ({"service": "llm", "outcome": "exported"}, 2.0),
+        ({"service": "llm", "outcome": "failed"}, 98.0),
+    )
+
+
+def set_full_queue(stack: FakeStack) -> None:
+    stack.has(
+        r"by .service, outcome. .*telemetry_spans_total",
+        ({"service": "llm", "outcome": "exported"}, 50.0),
+        ({"service": "llm", "outcome": "dropped"}, 50.0),
+    )
+
+
+def set_otlp(stack: FakeStack) -> None:
+    stack.silent.add("OTLP_HTTP_PORT")
+
+
+def set_otlp_refuses(stack: FakeStack) -> None:
+    stack.reply("OTLP_HTTP_PORT", "/v1/traces", "no space left", 503)
+
+
+def set_elsewhere(stack: FakeStack) -> None:
+    stack.reply("JAEGER_QUERY_PORT", "/api/services", {"data": ["gateway", "llm", "inbox"]})
+
+
+def set_no_spans(stack: FakeStack) -> None:
+    stack.has(
+        r"by .service. .increase.telemetry_spans_total.\d+s...$",
+        *(({"service": name}, 0.0 if name == "llm" else 9.0) for name in ("llm", "gateway")),
+    )
+
+
+def set_fault(stack: FakeStack) -> None:
+    fault = {"kind": "error", "status": 503, "path": "/v1", "probability": 1.0}
+    stack.reply("LLM_PORT", "/faults", {"faults": [fault]})
+
+
+def set_no_exemplar(stack: FakeStack) -> None:
+    stack.reply("PROMETHEUS_PORT", "/api/v1/query_exemplars", {"data": []})
+
+
+def set_no_exemplar_storage(stack: FakeStack) -> None:
+    set_no_exemplar(stack)
+    stack.reply("PROMETHEUS_PORT", "/api/v1/status/flags", {"data": {"enable-feature": ""}})
+
+
+def set_some_exemplars(stack: FakeStack) -> None:
+    one = {"labels": {"trace_id": "0af7"}, "timestamp": time.time() - 1}
+    found = [{"seriesLabels": {"service": n}, "exemplars": [one]} for n in ("llm", "gateway")]
+    stack.reply("PROMETHEUS_PORT", "/api/v1/query_exemplars", {"data": found})
+
+
+def set_trace_gone(stack: FakeStack) -> None:
+    stack.reply("JAEGER_QUERY_PORT", f"/api/traces/{TRACES['llm']}", "trace not found", 404)
+
+
+def set_rule(stack: FakeStack) -> None:
+    rules = [rule("TargetDown"), rule("HighLatency", "err", "many-to-many matching")]
+    group = {"name": "requests", "file": "requests.rules.yml", "rules": rules}
+    stack.reply("PROMETHEUS_PORT", "/api/v1/rules", {"data": {"groups": [group]}})
+
+
+def set_no_rules(stack: FakeStack) -> None:
+    stack.reply("PROMETHEUS_PORT", "/api/v1/rules", {"data": {"groups": []}})
+
+
+def set_configuration(stack: FakeStack) -> None:
+    stack.has("alertmanager_config_last_reload_successful", ({}, 0.0))
+
+
+def set_no_alertmanager(stack: FakeStack) -> None:
+    nobody: list[str] = []
+    body = {"data": {"activeAlertmanagers": nobody}}
+    stack.reply("PROMETHEUS_PORT", "/api/v1/alertmanagers", body)
+
+
+def set_not_handed_over(stack: FakeStack) -> None:
+    stack.has("prometheus_notifications_errors_total", ({}, 4.0))
+
+
+def set_notifications(stack: FakeStack) -> None:
+    stack.has("alertmanager_notification_requests_failed_total", ({"integration": "webhook"}, 2.0))
+
+
+def set_watchdog(stack: FakeStack) -> None:
+    found = {"state": "silent", "last_seen": moment(900), "timeout_seconds": 300.0}
+    stack.reply("INBOX_PORT", "/api/alerts", {"watchdog": found})
+
+
+def set_watchdog_never(stack: FakeStack) -> None:
+    found = {"state": "never", "last_seen": None, "timeout_seconds": 300.0}
+    stack.reply("INBOX_PORT", "/api/alerts", {"watchdog": found})
+
+
+def set_silence(stack: FakeStack) -> None:
+    silence = {
+        "id": "s1",
+        "status": {"state": "active"},
+        "createdBy": "ann",
+        "comment": "planned",
+        "endsAt": moment(-60),
+    }
+    alert = {"labels": {"alertname": "TargetDown"}, "status": {"silencedBy": ["s1"]}}
+    stack.reply("ALERTMANAGER_PORT", "/api/v2/silences", [silence])
+    stack.reply("ALERTMANAGER_PORT", "/api/v2/alerts", [alert])
+
+
+def set_clock(stack: FakeStack) -> None:
+    stack.skew = -90.0
+
+
+def set_readable_secret(stack: FakeStack) -> None:
+    (stack.plan.secrets / "faults_token").chmod(0o644)
+
+
+def set_open_folder(stack: FakeStack) -> None:
+    stack.plan.secrets.chmod(0o755)
+
+
+def set_old_prometheus(stack: FakeStack) -> None:
+    stack.reply("PROMETHEUS_PORT", "/api/v1/status/buildinfo", {"data": {"version": "2.53.0"}})
+
+
+def set_mixed_versions(stack: FakeStack) -> None:
+    stack.has(
+        "stack_build_info",
+        ({"service": "llm", "version": "1.0"}, 1.0),
+        ({"service": "gateway", "version": "1.1"}, 1.0),
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "check", "cause", "mend"),
+    [
+        (set_resets, "workers", "counters of llm fell 7 times", "stack.web.gunicorn"),
+        (set_refused, "scrape limits", "refused 12 scrapes", "scrape_samples_scraped"),
+        (set_series, "series", "llm exposes 25000 samples, the budget is 5000", '{service="llm"}'),
+        (set_memory, "resident memory", "llm holds 400 MB, 4.0 times", 'service="llm"'),
+        (set_lost, "spans", "llm lost 98 of 100 spans", "make logs SERVICE=jaeger"),
+        (set_full_queue, "spans", "the queue was full", "make logs SERVICE=llm"),
+        (set_otlp, "OTLP port", "nothing listens", "make logs SERVICE=jaeger"),
+        (set_otlp_refuses, "OTLP port", "503: no space left", "make logs SERVICE=jaeger"),
+        (set_elsewhere, "trace store", "retrieval exports spans, and", "OTEL_EXPORTER_OTLP"),
+        (set_fault, "faults", "llm has faults switched on: error 503 on /v1, 100%", "-X DELETE"),
+        (set_trace_gone, "exemplars' traces", "which is not there (404)", "/api/traces/"),
+        (set_rule, "rules", "rule HighLatency of requests fails: many-to-many", "requests.rules"),
+        (set_no_rules, "rules", "no alert at all", "make logs SERVICE=prometheus"),
+        (set_configuration, "configuration", "alertmanager could not read", "SERVICE=alertmanager"),
+        (set_no_alertmanager, "to Alertmanager", "knows no Alertmanager", "SERVICE=prometheus"),
+        (set_not_handed_over, "to Alertmanager", "could not hand over 4", "SERVICE=alertmanager"),
+        (set_notifications, "notifications", "2 of 3 notifications by webhook", "alertmanager"),
+        (set_watchdog, "Watchdog", "arrived 900 s ago", "make logs SERVICE=alertmanager"),
+        (set_watchdog_never, "Watchdog", "never had a Watchdog", "SERVICE=alertmanager"),
+        (set_silence, "silences", "silence of ann", "-X DELETE"),
+        (set_readable_secret, "secrets", "can be read by others (mode 644)", "chmod 600"),
+        (set_open_folder, "secrets", "can be entered by others (mode 755)", "chmod 700"),
+        (set_old_prometheus, "versions", "prometheus is 2.53.0, at least 3.5", "rm -rf"),
+        (set_mixed_versions, "versions", "gateway 1.1, llm 1.0", "make down && make up"),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else "",
+)
+def test_a_problem_is_named_with_its_mend(
+    stack: FakeStack, change: Callable[[FakeStack], None], check: str, cause: str, mend: str
+) -> None:
+    """By one check, with figures; all others are well."""
+    change(stack)
+    (problem,) = problems(stack, check)
+    assert cause in problem.what
+    assert mend in problem.mend
+
+
+def test_a_service_that_makes_no_span_is_named(stack: FakeStack) -> None:
+    """It was asked often enough for spans to be expected."""
+    set_no_spans(stack)
+    (problem,) = problems(stack, "sampling")
+    assert "llm answered 5 requests in 300s and made no span" in problem.what
+    assert "OTEL_TRACES_SAMPLER" in problem.mend
+
+
+def test_sampling_is_told_and_is_no_problem(stack: FakeStack) -> None:
+    """Fewer spans than requests are what somebody has set."""
+    stack.has(r"increase.telemetry_spans_total.\d+s...$", ({"service": "llm"}, 1.0))
+    found = finding(stack, "sampling")
+    assert found.verdict == OK
+    assert "llm is sampled" in found.seen
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        (set_no_exemplar, "no span is sampled"),
+        (set_no_exemplar_storage, "Prometheus runs without exemplar-storage"),
+    ],
+)
+def test_why_there_are_no_exemplars(
+    stack: FakeStack, change: Callable[[FakeStack], None], cause: str
+) -> None:
+    """Prometheus' flags tell one cause from the other."""
+    change(stack)
+    (problem,) = problems(stack, "exemplars")
+    assert cause in problem.what
+
+
+def test_a_service_without_exemplars_is_named(stack: FakeStack) -> None:
+    """The others have some."""
+    set_some_exemplars(stack)
+    assert [each.what.split()[0] for each in problems(stack, "exemplars")] == ["inbox", "retrieval"]
+
+
+def open_breaker(stack: FakeStack) -> None:
+    """Let the gateway's breaker around llm be open."""
+    stack.has(r'^min by .*circuit_breaker_state\{state="closed"', (GATEWAY_LLM, 0.0))
+    stack.has(r'to_state="half_open"', ({}, 3.0))
+    stack.has(r'outcome="rejected"', ({}, 40.0))
+    stack.has("http_client_request", ({"http_response_status_code": "503"}, 5.0))
+
+
+def test_an_open_breaker_is_named_with_its_cause(stack: FakeStack) -> None:
+    """For how long, what probes and calls met, and the fault at the called service."""
+    open_breaker(stack)
+    set_fault(stack)
+    problem, _ = problems(stack, "breakers", "faults")
+    assert "gateway around llm is open, for about 20 s" in problem.what
+    assert "3 probes went out and 40 calls were refused" in problem.what
+    assert "5 × 503" in problem.what
+    assert "llm answers and has a fault switched on: error 503 on /v1" in problem.what
+    assert "8002/faults" in problem.mend
+
+
+def test_the_peer_of_an_open_breaker_may_be_down_or_not_ready_or_well(stack: FakeStack) -> None:
+    """Each has a mend of its own."""
+    open_breaker(stack)
+    (well,) = problems(stack, "breakers")
+    assert "the next probe closes the breaker" in well.what
+    stack.reply("LLM_PORT", "/readyz", "database locked", 503)
+    problem = finding(stack, "breakers").problems[0]
+    assert "llm is not ready: database locked" in problem.what
+    stack.silent.add("LLM_PORT")
+    problem = finding(stack, "breakers").problems[0]
+    assert "llm does not answer" in problem.what
+    assert problem.mend == "make logs SERVICE=llm"
+
+
+def test_a_breaker_around_what_is_no_component(stack: FakeStack) -> None:
+    """Nobody here can be asked how it is."""
+    stack.has(
+        r'^min by .*circuit_breaker_state\{state="closed"',
+        ({"service": "orders", "component": "payments"}, 0.0),
+    )
+    (problem,) = problems(stack, "breakers")
+    assert "payments is no component of the stack" in problem.what
+
+
+def test_lines_that_are_no_json(stack: FakeStack, logs: dict[str, list[str]]) -> None:
+    """The first is shown."""
+    logs["llm"] = [LINE, "Traceback (most recent call last):", "[1]"]
+    (problem,) = problems(stack, "log lines")
+    assert "2 of the newest 3 lines of llm are no JSON, such as 'Traceback" in problem.what
+
+
+def test_requests_without_a_trace(stack: FakeStack, logs: dict[str, list[str]]) -> None:
+    """They are counted among the logged requests only."""
+    logs["llm"] = [json.dumps({"event_type": "http_request"})] * 3 + [LINE, "{}"]
+    (problem,) = problems(stack, "log lines")
+    assert "3 of 4 logged requests of llm have no trace_id" in problem.what
+
+
+def test_a_clock_that_is_wrong(stack: FakeStack) -> None:
+    """Each component is named."""
+    set_clock(stack)
+    found = problems(stack, "clocks")
+    assert len(found) == 5
+    assert "-90 s" in found[0].what or "-89 s" in found[0].what
+
+
+def test_a_disk_that_is_nearly_full(stack: FakeStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small part of a large disk is room enough."""
+    usage = SimpleNamespace(total=100e9, free=0.4e9)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
+    found = problems(stack, "disks")
+    assert "0.4 of 100.0 GB free" in found[0].what
+    usage.total, usage.free = 2000e9, 40e9
+    assert finding(stack, "disks").verdict == OK
+
+
+def test_a_port_that_another_has(stack: FakeStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its variable and its owner are named."""
+    monkeypatch.setattr(machine, "is_free", lambda port: port != 8002)
+    (problem,) = problems(stack, "ports")
+    assert "port 8002 (LLM_PORT) is taken by" in problem.what
+    assert problem.mend.startswith("LLM_PORT=18000 make up")
+
+
+def test_a_secret_that_is_not_there_or_empty(stack: FakeStack) -> None:
+    """Each is made anew by the next start."""
+    (stack.plan.secrets / "metrics_token").unlink()
+    (stack.plan.secrets / "faults_token").write_text("")
+    gone, empty = problems(stack, "secrets")
+    assert "is not there" in gone.what
+    assert "is empty" in empty.what
+
+
+@pytest.mark.parametrize(
+    ("state", "said", "mend"),
+    [
+        (ProcessState("llm", "FATAL", 0), "llm does not run (fatal)", "make logs SERVICE=llm"),
+        (ProcessState("llm", "STOPPED", 0), "llm does not run (stopped)", "make down && make up"),
+        (ProcessState("llm", "RUNNING", 2**22 + 1), "llm runs and is not ready", "kill -KILL -- -"),
+    ],
+    ids=["fatal", "stopped", "hangs"],
+)
+def test_a_component_that_does_not_answer(
+    stack: FakeStack,
+    monkeypatch: pytest.MonkeyPatch,
+    state: ProcessState,
+    said: str,
+    mend: str,
+) -> None:
+    """What the supervisor says of it, and what helps."""
+    stack.silent.add("LLM_PORT")
+    monkeypatch.setattr(FakeSupervisor, "states", (state,))
+    (problem,) = problems(stack, "components")
+    assert said in problem.what
+    assert mend in problem.mend
+
+
+def test_without_prometheus_what_it_knows_is_not_checked(
+    stack: FakeStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only that it does not answer is a problem; why the rest is unknown is said."""
+    stack.silent.add("PROMETHEUS_PORT")
+    (problem,) = problems(stack, "components")
+    assert problem.what.startswith("prometheus")
+    unknown = [each for each in examine(stack.sources()) if each.verdict == NOT_CHECKED]
+    assert len(unknown) > 12
+    assert {each.seen.partition(" at ")[0] for each in unknown} == {"Prometheus does not answer"}
+
+
+def test_a_young_stack_has_no_watchdog_yet(stack: FakeStack) -> None:
+    """It is not called silent before its time."""
+    set_watchdog_never(stack)
+    info = {"data": {"startTime": moment(20), "lastConfigTime": moment(20)}}
+    stack.reply("PROMETHEUS_PORT", "/api/v1/status/runtimeinfo", info)
+    found = finding(stack, "Watchdog")
+    assert found.verdict == NOT_CHECKED
+    assert re.search(r"Prometheus runs for 2\d s only", found.seen)
+
+
+def test_an_answer_of_another_form_ends_one_check_only(stack: FakeStack) -> None:
+    """The others are made all the same."""
+    stack.reply("PROMETHEUS_PORT", "/api/v1/rules", {"data": {"groups": [{}]}})
+    findings = examine(stack.sources())
+    assert [each.name for each in findings if each.verdict != OK] == ["rules"]
+
+
+def test_a_check_that_hangs_is_given_up(stack: FakeStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest has its answers in time."""
+
+    def late(sources: Sources) -> Report:
+        time.sleep(3)
+        return Report("late")
+
+    slow = Check("memory", late)
+    quick = Check("memory", lambda sources: Report("there"))
+    monkeypatch.setattr(run, "CHECKS", {"slow": slow, "quick": quick})
+    began = time.monotonic()
+    first, second = examine(stack.sources(), deadline=0.3)
+    assert time.monotonic() - began < 2
+    assert (first.verdict, first.seen) == (NOT_CHECKED, "not done after 0.3 s")
+    assert second.verdict == OK
+
+
+def invoke(stack: FakeStack, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Any:
+    """Run the command on the fake stack."""
+    monkeypatch.setattr(cli, "running_plan", lambda _: stack.plan)
+    monkeypatch.setattr(cli, "Sources", lambda _: stack.sources())
+    return CliRunner().invoke(main, ["doctor", *arguments])
+
+
+def test_the_command_exits_with_0_only_if_nothing_is_wrong(
+    stack: FakeStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person reads the cause and the mend."""
+    ended = invoke(stack, monkeypatch)
+    assert ended.exit_code == 0, ended.output
+    assert "no problem found (27 checks in" in ended.output
+    set_lost(stack)
+    ended = invoke(stack, monkeypatch)
+    assert ended.exit_code == 1
+    assert "llm lost 98 of 100 spans" in ended.output
+    assert "mend: make logs SERVICE=jaeger" in ended.output
+    assert "1 problem (27 checks" in ended.output
+
+
+def test_a_script_reads_every_check(stack: FakeStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Name, verdict, what was seen, and the mends."""
+    set_lost(stack)
+    ended = invoke(stack, monkeypatch, "--json")
+    answer = json.loads(ended.stdout)
+    assert not answer["ok"]
+    checks = {each["name"]: each for each in answer["checks"]}
+    assert set(checks) == set(CHECKS)
+    assert checks["spans"]["verdict"] == PROBLEM
+    assert checks["spans"]["problems"][0]["mend"] == "make logs SERVICE=jaeger"
+
+
+def test_where_nothing_runs_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one line, with what starts it."""
+    monkeypatch.setattr(cli, "running_plan", lambda _: None)
+    ended = CliRunner().invoke(main, ["doctor"])
+    assert ended.exit_code == 1
+    assert ended.stderr == "stack: nothing runs to be examined; `make up` starts it\n"
