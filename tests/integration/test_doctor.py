@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -87,7 +88,7 @@ FAULTS: dict[str, tuple[Fault, dict[str, str]]] = {
         broken_configuration,
         {"configuration": "alertmanager could not read its configuration"},
     ),
-    "rule fails": (failing_rule, {"rules": "rule doctor:impossible of failing fails"}),
+    "rule fails": (failing_rule, {"rules": "rule doctor:impossible of failing"}),
     "not a target": (without_retrieval, {"target list": "retrieval is not scraped at all"}),
     "Prometheus halted": (halted("prometheus"), {"components": "prometheus is halted"}),
 }
@@ -155,12 +156,12 @@ def test_the_cause_of_a_fault_is_named(pipeline: "Pipeline", levers: Levers, nam
     well(pipeline)
 
 
-def test_where_nothing_runs_that_is_said(pipeline: "Pipeline", tmp_path: Any) -> None:
+@pytest.mark.parametrize("pipeline", ["local"], indirect=True)
+@pytest.mark.parametrize("arguments", [(), ("--json",)], ids=["people", "scripts"])
+def test_where_nothing_runs_that_is_said(
+    pipeline: "Pipeline", arguments: tuple[str, ...], tmp_path: Path
+) -> None:
     """In one line, at once, for people and scripts."""
-    for arguments in ((), ("--json",)):
-        ended = pipeline.stack("--run-dir", str(tmp_path), "doctor", *arguments)
-        if pipeline.mode == "compose":
-            # Its containers are found by the project's name, not by the run folder.
-            return
-        assert ended.returncode == 1
-        assert ended.stderr == "stack: nothing runs to be examined; `make up` starts it\n"
+    ended = pipeline.stack("--run-dir", str(tmp_path), "doctor", *arguments)
+    assert ended.returncode == 1
+    assert ended.stderr == "stack: nothing runs to be examined; `make up` starts it\n"

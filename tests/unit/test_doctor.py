@@ -280,7 +280,7 @@ def set_mixed_versions(stack: FakeStack) -> None:
 @pytest.mark.parametrize(
     ("change", "check", "cause", "mend"),
     [
-        (set_resets, "workers", "counters of llm fell 7 times", "stack.web.gunicorn"),
+        (set_resets, "workers", "counters of llm fell 7 times", "make logs SERVICE=llm"),
         (set_refused, "scrape limits", "refused 12 scrapes", "scrape_samples_scraped"),
         (set_series, "series", "llm exposes 25000 samples, the budget is 5000", '{service="llm"}'),
         (set_memory, "resident memory", "llm holds 400 MB, 4.0 times", 'service="llm"'),
@@ -288,10 +288,15 @@ def set_mixed_versions(stack: FakeStack) -> None:
         (set_full_queue, "spans", "the queue was full", "make logs SERVICE=llm"),
         (set_otlp, "OTLP port", "nothing listens", "make logs SERVICE=jaeger"),
         (set_otlp_refuses, "OTLP port", "503: no space left", "make logs SERVICE=jaeger"),
-        (set_elsewhere, "trace store", "retrieval exports spans, and", "OTEL_EXPORTER_OTLP"),
+        (set_elsewhere, "trace store", "(OTEL_EXPORTER_OTLP_ENDPOINT)", "SERVICE=retrieval"),
         (set_fault, "faults", "llm has faults switched on: error 503 on /v1, 100%", "-X DELETE"),
         (set_trace_gone, "exemplars' traces", "which is not there (404)", "/api/traces/"),
-        (set_rule, "rules", "rule HighLatency of requests fails: many-to-many", "requests.rules"),
+        (
+            set_rule,
+            "rules",
+            "HighLatency of requests (requests.rules.yml) fails: many",
+            "prometheus",
+        ),
         (set_no_rules, "rules", "no alert at all", "make logs SERVICE=prometheus"),
         (set_configuration, "configuration", "alertmanager could not read", "SERVICE=alertmanager"),
         (set_no_alertmanager, "to Alertmanager", "knows no Alertmanager", "SERVICE=prometheus"),
@@ -322,7 +327,7 @@ def test_a_service_that_makes_no_span_is_named(stack: FakeStack) -> None:
     set_no_spans(stack)
     (problem,) = problems(stack, "sampling")
     assert "llm answered 5 requests in 300s and made no span" in problem.what
-    assert "OTEL_TRACES_SAMPLER" in problem.mend
+    assert "OTEL_TRACES_SAMPLER" in problem.what
 
 
 def test_sampling_is_told_and_is_no_problem(stack: FakeStack) -> None:
@@ -436,7 +441,7 @@ def test_a_port_that_another_has(stack: FakeStack, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(machine, "is_free", lambda port: port != 8002)
     (problem,) = problems(stack, "ports")
     assert "port 8002 (LLM_PORT) is taken by" in problem.what
-    assert problem.mend.startswith("LLM_PORT=18000 make up")
+    assert problem.mend.startswith("make down && LLM_PORT=18")
 
 
 def test_a_secret_that_is_not_there_or_empty(stack: FakeStack) -> None:

@@ -20,8 +20,9 @@ def rules(sources: Sources) -> Report:
     alerting = sum(rule["type"] == "alerting" for _, rule in all_rules)
     problems = [
         Problem(
-            f"rule {rule['name']} of {group['name']} fails: {rule.get('lastError', '')[:160]}",
-            f"{mends.log('prometheus')}; mend {group['file']}",
+            f"rule {rule['name']} of {group['name']} ({group['file']}) fails: "
+            f"{rule.get('lastError', '')[:160]}",
+            mends.log("prometheus"),
         )
         for group, rule in all_rules
         if rule["health"] == "err"

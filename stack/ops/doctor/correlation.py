@@ -76,8 +76,8 @@ def _of(name: str, lines: _Lines) -> list[Problem]:
         found.append(
             Problem(
                 f"{lines.without_trace} of {lines.requests} logged requests of {name} have no "
-                "trace_id: its requests are not traced",
-                f"{mends.log(name)}; see OTEL_SDK_DISABLED and `stack.instrument`",
+                "trace_id: it is not traced (OTEL_SDK_DISABLED), or not instrumented",
+                mends.log(name),
             )
         )
     return found
@@ -106,8 +106,8 @@ def exemplars(sources: Sources) -> Report:
         problems = [
             Problem(
                 f"{name} was asked in {window}, and none of its requests has an exemplar: no span "
-                "is sampled, or its /metrics is not scraped as OpenMetrics",
-                f"{mends.log(name)}; see OTEL_TRACES_SAMPLER",
+                "is sampled (OTEL_TRACES_SAMPLER), or its /metrics is not scraped as OpenMetrics",
+                mends.log(name),
             )
             for name in sorted(busy - {*newest})
         ]

@@ -90,7 +90,7 @@ def ports(sources: Sources) -> Report:
     problems = [
         Problem(
             f"port {port} ({name}) is taken by {_owner(port)}",
-            f"{name}={_another(wanted)} make up  # after make down; or stop what listens there",
+            f"make down && {name}={_another(wanted)} make up",
         )
         for port, name in wanted.items()
         if port not in ours and not is_free(port)

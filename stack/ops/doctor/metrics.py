@@ -120,9 +120,10 @@ def workers(sources: Sources) -> Report:
     problems = [
         Problem(
             f"counters of {each.labels['service']} fell {each.value:.0f} times in {window} while "
-            "it was up: its workers do not share their metrics, or end again and again",
-            f"{mends.log(each.labels['service'])}; start it by "
-            "`gunicorn -c python:stack.web.gunicorn`, with room in its temporary folder",
+            "it was up: its workers do not share their metrics (they do under "
+            "`gunicorn -c python:stack.web.gunicorn`, with room in its temporary folder), or end "
+            "again and again",
+            mends.log(each.labels["service"]),
         )
         for each in jumping
     ]

@@ -71,9 +71,9 @@ def stored(sources: Sources) -> Report:
     known = set(sources.json("JAEGER_QUERY_PORT", "/api/services")["data"] or [])
     problems = [
         Problem(
-            f"{name} exports spans, and the trace store has none of it: they go elsewhere, or are "
-            "stored under another name",
-            f"{mends.log(name)}; see OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_SERVICE_NAME",
+            f"{name} exports spans, and the trace store has none of it: they go elsewhere "
+            "(OTEL_EXPORTER_OTLP_ENDPOINT), or under another name (OTEL_SERVICE_NAME)",
+            mends.log(name),
         )
         for name in sorted(exporting - known)
     ]
@@ -94,8 +94,9 @@ def sampling(sources: Sources) -> Report:
         raise NotCheckedError(f"no service was asked anything in {window}")
     problems = [
         Problem(
-            f"{name} answered {count:.0f} requests in {window} and made no span",
-            f"{mends.log(name)}; see OTEL_TRACES_SAMPLER, OTEL_TRACES_EXPORTER, OTEL_SDK_DISABLED",
+            f"{name} answered {count:.0f} requests in {window} and made no span: "
+            "see its OTEL_TRACES_SAMPLER, OTEL_TRACES_EXPORTER and OTEL_SDK_DISABLED",
+            mends.log(name),
         )
         for name, count in busy.items()
         # Spans come after their requests, by up to a scrape.

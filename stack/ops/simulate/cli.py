@@ -16,7 +16,7 @@ from stack.errors import OpsError
 from stack.ops.simulate import show, svg
 from stack.ops.simulate.patterns import PATTERNS, Scene
 from stack.ops.simulate.run import Outcome, simulate
-from stack.ops.simulate.settings import NAMES, WHOLE, settings
+from stack.ops.simulate.settings import DESCRIPTIONS, NAMES, WHOLE, settings
 from stack.ops.terminal import command, out
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -43,14 +43,14 @@ def breaker() -> None:
 
 def _breaker_options(function: F) -> F:
     """Add the options of `BreakerConfig`, in its order, each repeatable."""
-    for name in reversed(NAMES):
+    for name, text in reversed(DESCRIPTIONS.items()):
         default = getattr(BreakerConfig(), name)
-        shown = "not used" if default is None else f"{default:g}"
+        shown = "none" if default is None else f"{default:g}"
         function = click.option(
             f"--{name.replace('_', '-')}",
             multiple=True,
             type=int if name in WHOLE else float,
-            help=f"Breaker.  [default: {shown}]",
+            help=f"{text}  [default: {shown}]",
         )(function)
     return function
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import product
@@ -16,12 +18,21 @@ _MOST = 12
 _NOT_HERE = {"record", "ignore", "failure_result"}
 # The library's own names and order.
 NAMES = tuple(each.name for each in fields(BreakerConfig) if each.name not in _NOT_HERE)
+_DOCUMENTED = inspect.getdoc(BreakerConfig) or ""
 WHOLE = {
     "failure_threshold",
     "window_size",
     "minimum_calls",
     "success_threshold",
     "half_open_max_calls",
+}
+
+
+# As `BreakerConfig` itself describes them.
+DESCRIPTIONS = {
+    name: " ".join(found[1].split()).capitalize()
+    for name in NAMES
+    if (found := re.search(rf"^    {name}: (.*?)[.;:]?$(?!\n     )", _DOCUMENTED, re.M | re.S))
 }
 
 

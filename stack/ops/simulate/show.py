@@ -37,7 +37,7 @@ def table(outcomes: Sequence[Outcome]) -> RenderableType:
 
 
 def _figures(each: Outcome) -> Iterator[str]:
-    yield str(each.openings)
+    yield f"{each.openings}{f', {each.early_openings} early' if each.early_openings else ''}"
     yield f"{each.seconds(CircuitState.OPEN):.1f} s"
     yield str(each.refused)
     yield str(each.failed)
@@ -76,7 +76,9 @@ def _fault(name: str, scene: Scene, cells: int) -> str:
         at = (cell + 0.5) * scene.end / cells
         slow = pattern.seconds(scene, at) > scene.call_seconds
         level = 1.0 if slow else pattern.failing(scene, at)
-        levels.append(_LEVELS[round(level * (len(_LEVELS) - 1))])
+        height = round(level * (len(_LEVELS) - 1))
+        # A small share is drawn, too; what is always there is none of the fault's.
+        levels.append(_LEVELS[max(height, level > scene.background_ratio)])
     return "".join(levels).rstrip()
 
 
