@@ -41,7 +41,7 @@ def test_an_outage_opens_it_once_and_spares_the_calls() -> None:
 def test_a_short_wait_probes_an_outage_again_and_again() -> None:
     """Every probe fails and opens it again; after the recovery it closes sooner."""
     short = simulate("outage", SCENE, BreakerOptions(timeout_seconds=5))
-    long = simulate("outage", SCENE, BreakerOptions(timeout_seconds=45))
+    long = simulate("outage", SCENE, BreakerOptions(timeout_seconds=40))
     assert short.openings == long.openings == 1
     assert short.failed_probes > long.failed_probes >= 1
     assert short.closed_after is not None

@@ -48,7 +48,7 @@ def _down(sources: Sources, target: Any) -> Problem:
         cause += _whose_token(sources, service)
     mended = {
         "token": mends.anew(),
-        "series": mends.query(sources.plan, "topk(10, count by (__name__, job) ({job!=''}))"),
+        "series": mends.query(sources.plan, 'topk(10, count by (__name__, job) ({job!=""}))'),
         "log": mends.log(service),
     }
     return Problem(f"{service} {cause} ({target['scrapeUrl']}: {said})", mended[mend])

@@ -30,8 +30,8 @@ class Scene:
     slow_seconds: float = 3.0
     flap_seconds: float = 10.0
     before: float = 30.0
-    fault_seconds: float = 60.0
-    after: float = 150.0
+    fault_seconds: float = 45.0
+    after: float = 165.0
 
     @property
     def recovery(self) -> float:

@@ -19,8 +19,10 @@ LOOKS = {
     CircuitState.HALF_OPEN: ("▒", "yellow"),
     CircuitState.OPEN: ("█", "red"),
 }
+# Share of a cell from which on probing is shown: a single quick probe is not.
+_NOTICED = 0.1
 _LEVELS = " ▁▂▃▄▅▆▇█"
-_NUMBERS = ("openings", "open", "refused", "failed", "waited", "to open", "to close")
+_NUMBERS = ("openings", "probes", "open", "refused", "failed", "waited", "to open", "to close")
 
 
 def table(outcomes: Sequence[Outcome]) -> RenderableType:
@@ -38,6 +40,7 @@ def table(outcomes: Sequence[Outcome]) -> RenderableType:
 
 def _figures(each: Outcome) -> Iterator[str]:
     yield f"{each.openings}{f', {each.early_openings} early' if each.early_openings else ''}"
+    yield f"{each.failed_probes} failed" if each.failed_probes else "–"
     yield f"{each.seconds(CircuitState.OPEN):.1f} s"
     yield str(each.refused)
     yield str(each.failed)
@@ -86,17 +89,19 @@ def _line(outcome: Outcome, scene: Scene, names: int, cells: int) -> Text:
     line = Text(f"{outcome.setting:<{names}}", no_wrap=True)
     for cell in range(cells):
         line.append(
-            *LOOKS[_seen(outcome, cell * scene.end / cells, (cell + 1) * scene.end / cells)]
+            *LOOKS[_shown(outcome, cell * scene.end / cells, (cell + 1) * scene.end / cells)]
         )
     return line
 
 
-def _seen(outcome: Outcome, start: float, end: float) -> CircuitState:
-    """Return what a cell shows: what is short must not get lost in it."""
-    seen = {each.state for each in outcome.spans if each.start < end and each.end > start}
-    # Half-open moments are the shortest.
-    order = (CircuitState.HALF_OPEN, CircuitState.OPEN, CircuitState.CLOSED)
-    return next(state for state in order if state.value in seen)
+def _shown(outcome: Outcome, start: float, end: float) -> CircuitState:
+    """Return what a cell shows: calls that were refused must not get lost among others."""
+    seconds = dict.fromkeys(CircuitState, 0.0)
+    for each in outcome.spans:
+        seconds[CircuitState(each.state)] += max(0.0, min(each.end, end) - max(each.start, start))
+    if seconds[CircuitState.HALF_OPEN] > _NOTICED * (end - start):
+        return CircuitState.HALF_OPEN
+    return CircuitState.OPEN if seconds[CircuitState.OPEN] else CircuitState.CLOSED
 
 
 def _legend(scene: Scene, names: int, cells: int) -> Text:
