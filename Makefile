@@ -32,6 +32,9 @@ chaos: $(VENV)/.ops ## Let something fail, and judge what follows: SCENARIO=casc
 status: $(VENV)/.ops ## Show what runs, its health, memory and address
 	@$(STACK) status
 
+doctor: $(VENV)/.ops ## Say what is wrong with the running stack, why, and what mends it
+	@$(STACK) doctor
+
 logs: $(VENV)/.ops ## Show the end of one log: SERVICE=gateway, prometheus, …; FOLLOW=1 goes on
 	@$(STACK) logs $(if $(SERVICE),$(SERVICE)) $(if $(FOLLOW),--follow)
 
@@ -112,3 +115,4 @@ define install
 endef
 
 .PHONY: up down load fire-drill chaos status logs examples new-service remove-service slo dashboards pictures images runbooks jaeger test bench lint format lock clean help
+.PHONY: up down load fire-drill status doctor logs examples slo dashboards pictures images runbooks jaeger test bench lint format lock clean help

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent
 from typing import TYPE_CHECKING
 
 import httpx
@@ -26,6 +27,15 @@ ELSEWHERE = (
     *("make up", "make test", "make down", "make clean", "make images", "make jaeger"),
     *("make fire-drill", "make chaos SCENARIO=ALL", "make slo", "make runbooks", "make pictures"),
     *(".venv/bin/python -m tests.", ".venv/bin/python -m benchmarks.dashboard_page"),
+    *(
+        "make fire-drill",
+        "make slo",
+        "make runbooks",
+        "make pictures",
+        ".venv/bin/python -m tests.",
+        "make doctor",
+        ".venv/bin/stack doctor",
+    ),
     *("docker compose ", "gunicorn "),
 )
 PROGRAMS = ("make ", "curl ", ".venv/bin/")
@@ -35,8 +45,10 @@ def commands() -> Iterator[str]:
     """Yield each shell block of the documents, and each command within a line."""
     for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
         text = path.read_text(encoding="utf-8")
-        blocks = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-        rest = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+        # A block in a list is indented.
+        found = re.findall(r"^ *```sh\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL)
+        blocks = [dedent(each) for each in found]
+        rest = re.sub(r"^ *```.*?^ *```$", "", text, flags=re.MULTILINE | re.DOTALL)
         inline = [each for each in re.findall(r"`([^`\n]+)`", rest) if each.startswith(PROGRAMS)]
         for command in [*blocks, *inline]:
             if not command.startswith(ELSEWHERE):
@@ -61,6 +73,9 @@ def here(command: str, pipeline: "Pipeline") -> str:
     plan = load(pipeline.run_dir)
     assert plan is not None
     for place, actual in localhost_addresses(plan.ports).items():
+    # Pages of traces are the console's where it stands in for Grafana; the API is not.
+    command = command.replace("localhost:16686/api", f"{plan.bind('JAEGER_QUERY_PORT')}/api")
+    for place, actual in addresses(plan).items():
         command = re.sub(rf"(?<![\w.-]){re.escape(place)}(?!\d)", actual, command)
     command = command.replace(".run/", f"{pipeline.run_dir}/")
     return re.sub(r"\b(sleep |DURATION=)\d+", r"\g<1>2", command)
