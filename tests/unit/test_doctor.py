@@ -2,17 +2,22 @@
 
 import json
 import re
+import signal
+import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 from click.testing import CliRunner
 
 from stack.ops import modes
 from stack.ops.cli import main
+from stack.ops.docker.containers import Container
 from stack.ops.doctor import cli, machine, run, running
 from stack.ops.doctor.finding import NOT_CHECKED, OK, PROBLEM, Finding, Problem, Report
 from stack.ops.doctor.run import CHECKS, Check, examine
@@ -475,6 +480,86 @@ def test_a_component_that_does_not_answer(
     (problem,) = problems(stack, "components")
     assert said in problem.what
     assert mend in problem.mend
+
+
+def test_a_component_that_is_halted(stack: FakeStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its processes are found stopped by a signal, and are told to go on."""
+    with subprocess.Popen(["sleep", "60"]) as process:
+        try:
+            process.send_signal(signal.SIGSTOP)
+            monkeypatch.setattr(
+                FakeSupervisor, "states", (ProcessState("llm", "RUNNING", process.pid),)
+            )
+            stack.silent.add("LLM_PORT")
+            until_stopped(process.pid)
+            (problem,) = problems(stack, "components")
+        finally:
+            process.kill()
+    assert "llm is halted: 1 of its processes" in problem.what
+    assert problem.mend == f"kill -CONT {process.pid}"
+
+
+def until_stopped(pid: int) -> None:
+    """Wait until the kernel has stopped a process."""
+    ends = time.monotonic() + 5
+    while psutil.Process(pid).status() != psutil.STATUS_STOPPED:
+        assert time.monotonic() < ends
+        time.sleep(0.01)
+
+
+def test_a_component_that_says_it_is_not_ready(
+    stack: FakeStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says why; a restart would not give it what it lacks."""
+    monkeypatch.setattr(FakeSupervisor, "states", (ProcessState("llm", "RUNNING", 2**22 + 1),))
+    stack.reply("LLM_PORT", "/readyz", '{"checks": {"database": "locked"}}', 503)
+    (problem,) = problems(stack, "components")
+    assert "locked" in problem.what
+    assert problem.mend == "make logs SERVICE=llm"
+
+
+class FakeCompose:
+    """Takes the place of `Compose`: of four containers one is well."""
+
+    services = frozenset({"gateway", "llm", "inbox", "retrieval", "jaeger"})
+
+    def __init__(self, plan: object, progress: object) -> None:
+        pass
+
+    def containers(self) -> list[Container]:
+        def one(service: str, state: str, health: str) -> Container:
+            return Container("id", f"stack-{service}-1", service, state, health, 7, 2, "")
+
+        return [
+            one("gateway", "running", "healthy"),
+            one("llm", "paused", "healthy"),
+            one("inbox", "restarting", "unhealthy"),
+            one("retrieval", "exited", ""),
+        ]
+
+
+def test_containers_that_are_not_well(stack: FakeStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paused, restarting, ended or not there: each is named, with its own mend."""
+    stack.plan = replace(stack.plan, mode="compose")
+    monkeypatch.setattr(running, "Compose", FakeCompose)
+    found = finding(stack, "components")
+    assert found.seen == "1 of 5 containers are healthy"
+    assert {each.what: each.mend for each in found.problems} == {
+        "jaeger has no container": "make up",
+        "llm is halted: its container is paused": "docker unpause stack-llm-1",
+        "inbox is restarting, unhealthy, started again 2 times": "make logs SERVICE=inbox",
+        "retrieval is exited, not healthy, started again 2 times": "make up",
+    }
+    assert finding(stack, "ports").verdict == NOT_CHECKED
+
+
+def test_alertmanager_may_fail_for_a_while_after_its_start(stack: FakeStack) -> None:
+    """Its receivers may start after it."""
+    set_notifications(stack)
+    stack.has("process_start_time_seconds", ({}, 20.0))
+    found = finding(stack, "notifications")
+    assert found.verdict == NOT_CHECKED
+    assert found.seen.startswith("2 of 3 notifications by webhook failed in 60s, but Alertmanager")
 
 
 def test_without_prometheus_what_it_knows_is_not_checked(

@@ -11,6 +11,8 @@ from stack.ops.doctor.finding import NotCheckedError, Problem, Report
 from stack.ops.doctor.sources import Sources, listed
 
 WATCHDOG = "Watchdog"
+# Seconds after the start in which failing is no sign of anything.
+_YOUNG = 90
 
 
 def rules(sources: Sources) -> Report:
@@ -126,6 +128,12 @@ def notifications(sources: Sources) -> Report:
         for each in failed
         if each.value > allowed * sent.get(each.labels["integration"], 0)
     ]
+    age = sources.query(f'time() - process_start_time_seconds{{job="alertmanager"}} < {_YOUNG}')
+    if problems and age:
+        # It is there before its receivers are when everything starts, and tries again.
+        raise NotCheckedError(
+            f"{problems[0].what}, but Alertmanager runs for {age[0].value:.0f} s only"
+        )
     total, bad = sum(sent.values()), listed(failed, "integration") or "none"
     return Report(f"{total:.0f} requests to receivers in {window}, failed: {bad}", problems)
 

@@ -189,4 +189,4 @@ def memory(sources: Sources) -> Report:
         ((each.labels["service"], each.value / 1e6) for each in held), key=lambda e: -e[1]
     )
     shown = ", ".join(f"{name} {value:.0f} MB" for name, value in megabytes)
-    return Report(f"resident memory: {shown}", problems)
+    return Report(shown, problems)

@@ -33,27 +33,20 @@ def check(sources: Sources) -> Report:
 def _containers(plan: Plan) -> Report:
     compose = Compose(plan, lambda _: None)
     found = {each.service: each for each in compose.containers()}
-    problems = [
-        Problem(f"{name} has no container", "make up")
-        for name in sorted(compose.services - {*found})
-    ]
-    for each in found.values():
-        if each.state == "paused":
-            problems.append(
-                Problem(
-                    f"{each.service} is halted: its container is paused",
-                    mends.go_on(plan, each.service, []),
-                )
-            )
+    names = sorted(compose.services | {*found})
+    problems = []
+    for name in names:
+        each = found.get(name)
+        if each is None:
+            problems.append(Problem(f"{name} has no container", "make up"))
+        elif each.state == "paused":
+            mend = mends.go_on(plan, name, [])
+            problems.append(Problem(f"{name} is halted: its container is paused", mend))
         elif not each.healthy:
-            problems.append(
-                Problem(
-                    f"{each.service} is {each.state}, {each.health or 'not healthy'}, "
-                    f"started again {each.restarts} times",
-                    mends.log(each.service),
-                )
-            )
-    return Report(f"{len(found) - len(problems)} of {len(found)} containers are healthy", problems)
+            said = f"{name} is {each.state}, {each.health or 'not healthy'}"
+            mend = "make up" if each.state in {"exited", "created"} else mends.log(name)
+            problems.append(Problem(f"{said}, started again {each.restarts} times", mend))
+    return Report(f"{len(names) - len(problems)} of {len(names)} containers are healthy", problems)
 
 
 def _processes(sources: Sources) -> Report:
