@@ -23,7 +23,8 @@ from stack.ops.doctor.finding import NOT_CHECKED, OK, PROBLEM, Finding, Problem,
 from stack.ops.doctor.run import CHECKS, Check, examine
 from stack.ops.doctor.sources import Sources
 from stack.ops.supervisor import ProcessState
-from tests.unit.doctor_stack import TRACES, FakeStack, moment, rule, target
+from tests.unit import doctor_faults as faults
+from tests.unit.doctor_stack import FakeStack, moment, target
 
 GATEWAY_LLM = {"service": "gateway", "component": "llm"}
 LINE = json.dumps({"event_type": "http_request", "trace_id": "0af7"})
@@ -132,188 +133,53 @@ def test_a_target_that_is_gone_and_one_never_scraped(stack: FakeStack) -> None:
     assert "retrieval is not scraped at all" in gone.what
 
 
-def set_resets(stack: FakeStack) -> None:
-    stack.has(r"resets\(", ({"service": "llm"}, 7.0))
-
-
-def set_refused(stack: FakeStack) -> None:
-    stack.has("exceeded_sample_limit", ({}, 12.0))
-
-
-def set_series(stack: FakeStack) -> None:
-    stack.has("sort_desc.*by .service. .scrape_samples", ({"service": "llm"}, 25_000.0))
-
-
-def set_memory(stack: FakeStack) -> None:
-    stack.has(r"process_resident_memory_bytes\)", ({"service": "llm"}, 4e8))
-
-
-def set_lost(stack: FakeStack) -> None:
-    stack.has(
-        r"by .service, outcome. .*telemetry_spans_total",
-        ({"service": "llm", "outcome": "exported"}, 2.0),
-        ({"service": "llm", "outcome": "failed"}, 98.0),
-    )
-
-
-def set_full_queue(stack: FakeStack) -> None:
-    stack.has(
-        r"by .service, outcome. .*telemetry_spans_total",
-        ({"service": "llm", "outcome": "exported"}, 50.0),
-        ({"service": "llm", "outcome": "dropped"}, 50.0),
-    )
-
-
-def set_otlp(stack: FakeStack) -> None:
-    stack.silent.add("OTLP_HTTP_PORT")
-
-
-def set_otlp_refuses(stack: FakeStack) -> None:
-    stack.reply("OTLP_HTTP_PORT", "/v1/traces", "no space left", 503)
-
-
-def set_elsewhere(stack: FakeStack) -> None:
-    stack.reply("JAEGER_QUERY_PORT", "/api/services", {"data": ["gateway", "llm", "inbox"]})
-
-
-def set_no_spans(stack: FakeStack) -> None:
-    stack.has(
-        r"by .service. .increase.telemetry_spans_total.\d+s...$",
-        *(({"service": name}, 0.0 if name == "llm" else 9.0) for name in ("llm", "gateway")),
-    )
-
-
-def set_fault(stack: FakeStack) -> None:
-    fault = {"kind": "error", "status": 503, "path": "/v1", "probability": 1.0}
-    stack.reply("LLM_PORT", "/faults", {"faults": [fault]})
-
-
-def set_no_exemplar(stack: FakeStack) -> None:
-    stack.reply("PROMETHEUS_PORT", "/api/v1/query_exemplars", {"data": []})
-
-
-def set_no_exemplar_storage(stack: FakeStack) -> None:
-    set_no_exemplar(stack)
-    stack.reply("PROMETHEUS_PORT", "/api/v1/status/flags", {"data": {"enable-feature": ""}})
-
-
-def set_some_exemplars(stack: FakeStack) -> None:
-    one = {"labels": {"trace_id": "0af7"}, "timestamp": time.time() - 1}
-    found = [{"seriesLabels": {"service": n}, "exemplars": [one]} for n in ("llm", "gateway")]
-    stack.reply("PROMETHEUS_PORT", "/api/v1/query_exemplars", {"data": found})
-
-
-def set_trace_gone(stack: FakeStack) -> None:
-    stack.reply("JAEGER_QUERY_PORT", f"/api/traces/{TRACES['llm']}", "trace not found", 404)
-
-
-def set_rule(stack: FakeStack) -> None:
-    rules = [rule("TargetDown"), rule("HighLatency", "err", "many-to-many matching")]
-    group = {"name": "requests", "file": "requests.rules.yml", "rules": rules}
-    stack.reply("PROMETHEUS_PORT", "/api/v1/rules", {"data": {"groups": [group]}})
-
-
-def set_no_rules(stack: FakeStack) -> None:
-    stack.reply("PROMETHEUS_PORT", "/api/v1/rules", {"data": {"groups": []}})
-
-
-def set_configuration(stack: FakeStack) -> None:
-    stack.has("alertmanager_config_last_reload_successful", ({}, 0.0))
-
-
-def set_no_alertmanager(stack: FakeStack) -> None:
-    nobody: list[str] = []
-    body = {"data": {"activeAlertmanagers": nobody}}
-    stack.reply("PROMETHEUS_PORT", "/api/v1/alertmanagers", body)
-
-
-def set_not_handed_over(stack: FakeStack) -> None:
-    stack.has("prometheus_notifications_errors_total", ({}, 4.0))
-
-
-def set_notifications(stack: FakeStack) -> None:
-    stack.has("alertmanager_notification_requests_failed_total", ({"integration": "webhook"}, 2.0))
-
-
-def set_watchdog(stack: FakeStack) -> None:
-    found = {"state": "silent", "last_seen": moment(900), "timeout_seconds": 300.0}
-    stack.reply("INBOX_PORT", "/api/alerts", {"watchdog": found})
-
-
-def set_watchdog_never(stack: FakeStack) -> None:
-    found = {"state": "never", "last_seen": None, "timeout_seconds": 300.0}
-    stack.reply("INBOX_PORT", "/api/alerts", {"watchdog": found})
-
-
-def set_silence(stack: FakeStack) -> None:
-    silence = {
-        "id": "s1",
-        "status": {"state": "active"},
-        "createdBy": "ann",
-        "comment": "planned",
-        "endsAt": moment(-60),
-    }
-    alert = {"labels": {"alertname": "TargetDown"}, "status": {"silencedBy": ["s1"]}}
-    stack.reply("ALERTMANAGER_PORT", "/api/v2/silences", [silence])
-    stack.reply("ALERTMANAGER_PORT", "/api/v2/alerts", [alert])
-
-
-def set_clock(stack: FakeStack) -> None:
-    stack.skew = -90.0
-
-
-def set_readable_secret(stack: FakeStack) -> None:
-    (stack.plan.secrets / "faults_token").chmod(0o644)
-
-
-def set_open_folder(stack: FakeStack) -> None:
-    stack.plan.secrets.chmod(0o755)
-
-
-def set_old_prometheus(stack: FakeStack) -> None:
-    stack.reply("PROMETHEUS_PORT", "/api/v1/status/buildinfo", {"data": {"version": "2.53.0"}})
-
-
-def set_mixed_versions(stack: FakeStack) -> None:
-    stack.has(
-        "stack_build_info",
-        ({"service": "llm", "version": "1.0"}, 1.0),
-        ({"service": "gateway", "version": "1.1"}, 1.0),
-    )
-
-
 @pytest.mark.parametrize(
     ("change", "check", "cause", "mend"),
     [
-        (set_resets, "workers", "counters of llm fell 7 times", "make logs SERVICE=llm"),
-        (set_refused, "scrape limits", "refused 12 scrapes", "scrape_samples_scraped"),
-        (set_series, "series", "llm exposes 25000 samples, the budget is 5000", '{service="llm"}'),
-        (set_memory, "resident memory", "llm holds 400 MB, 4.0 times", 'service="llm"'),
-        (set_lost, "spans", "llm lost 98 of 100 spans", "make logs SERVICE=jaeger"),
-        (set_full_queue, "spans", "the queue was full", "make logs SERVICE=llm"),
-        (set_otlp, "OTLP port", "nothing listens", "make logs SERVICE=jaeger"),
-        (set_otlp_refuses, "OTLP port", "503: no space left", "make logs SERVICE=jaeger"),
-        (set_elsewhere, "trace store", "(OTEL_EXPORTER_OTLP_ENDPOINT)", "SERVICE=retrieval"),
-        (set_fault, "faults", "llm has faults switched on: error 503 on /v1, 100%", "-X DELETE"),
-        (set_trace_gone, "exemplars' traces", "which is not there (404)", "/api/traces/"),
+        (faults.resets, "workers", "counters of llm fell 7 times", "make logs SERVICE=llm"),
+        (faults.refused, "scrape limits", "refused 12 scrapes", "scrape_samples_scraped"),
         (
-            set_rule,
+            faults.series,
+            "series",
+            "llm exposes 25000 samples, the budget is 5000",
+            '{service="llm"}',
+        ),
+        (faults.memory, "resident memory", "llm holds 400 MB, 4.0 times", 'service="llm"'),
+        (faults.lost, "spans", "llm lost 98 of 100 spans", "make logs SERVICE=jaeger"),
+        (faults.full_queue, "spans", "the queue was full", "make logs SERVICE=llm"),
+        (faults.otlp, "OTLP port", "nothing listens", "make logs SERVICE=jaeger"),
+        (faults.otlp_refuses, "OTLP port", "503: no space left", "make logs SERVICE=jaeger"),
+        (faults.elsewhere, "trace store", "(OTEL_EXPORTER_OTLP_ENDPOINT)", "SERVICE=retrieval"),
+        (faults.fault, "faults", "llm has faults switched on: error 503 on /v1, 100%", "-X DELETE"),
+        (faults.trace_gone, "exemplars' traces", "which is not there (404)", "/api/traces/"),
+        (
+            faults.failing_rule,
             "rules",
             "HighLatency of requests (requests.rules.yml) fails: many",
             "prometheus",
         ),
-        (set_no_rules, "rules", "no alert at all", "make logs SERVICE=prometheus"),
-        (set_configuration, "configuration", "alertmanager could not read", "SERVICE=alertmanager"),
-        (set_no_alertmanager, "to Alertmanager", "knows no Alertmanager", "SERVICE=prometheus"),
-        (set_not_handed_over, "to Alertmanager", "could not hand over 4", "SERVICE=alertmanager"),
-        (set_notifications, "notifications", "2 of 3 notifications by webhook", "alertmanager"),
-        (set_watchdog, "Watchdog", "arrived 900 s ago", "make logs SERVICE=alertmanager"),
-        (set_watchdog_never, "Watchdog", "never had a Watchdog", "SERVICE=alertmanager"),
-        (set_silence, "silences", "silence of ann", "-X DELETE"),
-        (set_readable_secret, "secrets", "can be read by others (mode 644)", "chmod 600"),
-        (set_open_folder, "secrets", "can be entered by others (mode 755)", "chmod 700"),
-        (set_old_prometheus, "versions", "prometheus is 2.53.0, at least 3.5", "rm -rf"),
-        (set_mixed_versions, "versions", "gateway 1.1, llm 1.0", "make down && make up"),
+        (faults.no_rules, "rules", "no alert at all", "make logs SERVICE=prometheus"),
+        (
+            faults.configuration,
+            "configuration",
+            "alertmanager could not read",
+            "SERVICE=alertmanager",
+        ),
+        (faults.no_alertmanager, "to Alertmanager", "knows no Alertmanager", "SERVICE=prometheus"),
+        (
+            faults.not_handed_over,
+            "to Alertmanager",
+            "could not hand over 4",
+            "SERVICE=alertmanager",
+        ),
+        (faults.notifications, "notifications", "2 of 3 notifications by webhook", "alertmanager"),
+        (faults.watchdog, "Watchdog", "arrived 900 s ago", "make logs SERVICE=alertmanager"),
+        (faults.watchdog_never, "Watchdog", "never had a Watchdog", "SERVICE=alertmanager"),
+        (faults.silence, "silences", "silence of ann", "-X DELETE"),
+        (faults.readable_secret, "secrets", "can be read by others (mode 644)", "chmod 600"),
+        (faults.open_folder, "secrets", "can be entered by others (mode 755)", "chmod 700"),
+        (faults.old_prometheus, "versions", "prometheus is 2.53.0, at least 3.5", "rm -rf"),
+        (faults.mixed_versions, "versions", "gateway 1.1, llm 1.0", "make down && make up"),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )
@@ -329,7 +195,7 @@ def test_a_problem_is_named_with_its_mend(
 
 def test_a_service_that_makes_no_span_is_named(stack: FakeStack) -> None:
     """It was asked often enough for spans to be expected."""
-    set_no_spans(stack)
+    faults.no_spans(stack)
     (problem,) = problems(stack, "sampling")
     assert "llm answered 5 requests in 300s and made no span" in problem.what
     assert "OTEL_TRACES_SAMPLER" in problem.what
@@ -346,8 +212,8 @@ def test_sampling_is_told_and_is_no_problem(stack: FakeStack) -> None:
 @pytest.mark.parametrize(
     ("change", "cause"),
     [
-        (set_no_exemplar, "no span is sampled"),
-        (set_no_exemplar_storage, "Prometheus runs without exemplar-storage"),
+        (faults.no_exemplar, "no span is sampled"),
+        (faults.no_exemplar_storage, "Prometheus runs without exemplar-storage"),
     ],
 )
 def test_why_there_are_no_exemplars(
@@ -361,7 +227,7 @@ def test_why_there_are_no_exemplars(
 
 def test_a_service_without_exemplars_is_named(stack: FakeStack) -> None:
     """The others have some."""
-    set_some_exemplars(stack)
+    faults.some_exemplars(stack)
     assert [each.what.split()[0] for each in problems(stack, "exemplars")] == ["inbox", "retrieval"]
 
 
@@ -376,7 +242,7 @@ def open_breaker(stack: FakeStack) -> None:
 def test_an_open_breaker_is_named_with_its_cause(stack: FakeStack) -> None:
     """For how long, what probes and calls met, and the fault at the called service."""
     open_breaker(stack)
-    set_fault(stack)
+    faults.fault(stack)
     problem, _ = problems(stack, "breakers", "faults")
     assert "gateway around llm is open, for about 20 s" in problem.what
     assert "3 probes went out and 40 calls were refused" in problem.what
@@ -425,7 +291,7 @@ def test_requests_without_a_trace(stack: FakeStack, logs: dict[str, list[str]]) 
 
 def test_a_clock_that_is_wrong(stack: FakeStack) -> None:
     """Each component is named."""
-    set_clock(stack)
+    faults.clock(stack)
     found = problems(stack, "clocks")
     assert len(found) == 5
     assert "-90 s" in found[0].what or "-89 s" in found[0].what
@@ -555,7 +421,7 @@ def test_containers_that_are_not_well(stack: FakeStack, monkeypatch: pytest.Monk
 
 def test_alertmanager_may_fail_for_a_while_after_its_start(stack: FakeStack) -> None:
     """Its receivers may start after it."""
-    set_notifications(stack)
+    faults.notifications(stack)
     stack.has("process_start_time_seconds", ({}, 20.0))
     found = finding(stack, "notifications")
     assert found.verdict == NOT_CHECKED
@@ -576,7 +442,7 @@ def test_without_prometheus_what_it_knows_is_not_checked(
 
 def test_a_young_stack_has_no_watchdog_yet(stack: FakeStack) -> None:
     """It is not called silent before its time."""
-    set_watchdog_never(stack)
+    faults.watchdog_never(stack)
     info = {"data": {"startTime": moment(20), "lastConfigTime": moment(20)}}
     stack.reply("PROMETHEUS_PORT", "/api/v1/status/runtimeinfo", info)
     found = finding(stack, "Watchdog")
@@ -622,7 +488,7 @@ def test_the_command_exits_with_0_only_if_nothing_is_wrong(
     ended = invoke(stack, monkeypatch)
     assert ended.exit_code == 0, ended.output
     assert "no problem found (27 checks in" in ended.output
-    set_lost(stack)
+    faults.lost(stack)
     ended = invoke(stack, monkeypatch)
     assert ended.exit_code == 1
     assert "llm lost 98 of 100 spans" in ended.output
@@ -632,7 +498,7 @@ def test_the_command_exits_with_0_only_if_nothing_is_wrong(
 
 def test_a_script_reads_every_check(stack: FakeStack, monkeypatch: pytest.MonkeyPatch) -> None:
     """Name, verdict, what was seen, and the mends."""
-    set_lost(stack)
+    faults.lost(stack)
     ended = invoke(stack, monkeypatch, "--json")
     answer = json.loads(ended.stdout)
     assert not answer["ok"]
