@@ -1,6 +1,7 @@
 """`stack doctor` finds nothing in a healthy stack, and the cause of each real fault."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -131,7 +132,7 @@ def test_a_healthy_stack_is_well(pipeline: "Pipeline") -> None:
     assert set(unknown) <= ({"ports"} if pipeline.mode == "compose" else set()), unknown
     text = pipeline.stack("doctor").stdout
     assert "no problem found (27 checks" in text
-    assert "8 of 8 targets are up" in text
+    assert re.search(r"(\d+) of \1 targets are up", text)
 
 
 @pytest.mark.parametrize("name", FAULTS)

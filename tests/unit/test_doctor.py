@@ -193,6 +193,13 @@ def test_a_problem_is_named_with_its_mend(
     assert mend in problem.mend
 
 
+def test_a_process_that_has_just_started_may_grow(stack: FakeStack) -> None:
+    """Its workers come one after the other."""
+    faults.memory(stack)
+    stack.has("process_start_time_seconds", ({"service": "llm"}, 30.0))
+    assert finding(stack, "resident memory").verdict == OK
+
+
 def test_a_service_that_makes_no_span_is_named(stack: FakeStack) -> None:
     """It was asked often enough for spans to be expected."""
     faults.no_spans(stack)

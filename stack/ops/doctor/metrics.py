@@ -22,6 +22,8 @@ _CAUSES = (
     ("timeout", "hangs: no answer within the scrape's timeout", "log"),
 )
 _RESETS = 3
+# Seconds after its start in which a process takes what it needs; the alert waits, too.
+_SETTLED = 600.0
 
 
 def targets(sources: Sources) -> Report:
@@ -170,11 +172,20 @@ def memory(sources: Sources) -> Report:
     }
     if not held:
         raise NotCheckedError("no process's memory is known to Prometheus")
+    young = {
+        each.labels["service"]
+        for each in sources.query(
+            "min by (service) (time() - process_start_time_seconds) "
+            f"< {_SETTLED / sources.plan.speed:g}"
+        )
+    }
     problems = []
     for each in held:
-        before = least.get(each.labels["service"], each.value)
-        if each.value > ratio * before and each.value - before > least_growth:
-            name = each.labels["service"]
+        name = each.labels["service"]
+        before = least.get(name, each.value)
+        # Whoever has just started grows.
+        grown = each.value > ratio * before and each.value - before > least_growth
+        if grown and name not in young:
             problems.append(
                 Problem(
                     f"{name} holds {each.value / 1e6:.0f} MB, {each.value / before:.1f} times "
