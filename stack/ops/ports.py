@@ -133,7 +133,6 @@ def check_free(ports: Mapping[str, int]) -> None:
 
 
 def is_free(port: int) -> bool:
-    """Tell whether a port can be bound."""
     """Tell whether nothing listens on a port of this machine."""
     with socket.socket() as probe:
         # As servers do: a connection that is closing down does not hold the port.

@@ -23,19 +23,10 @@ pytestmark = pytest.mark.timeout(120)
 
 # Not run here: they are what runs this test, end the stack, or have a test of their own.
 ELSEWHERE = (
-    *("make new-service", "make remove-service"),
     *("make up", "make test", "make down", "make clean", "make images", "make jaeger"),
+    *("make new-service", "make remove-service", "make doctor", ".venv/bin/stack doctor"),
     *("make fire-drill", "make chaos SCENARIO=ALL", "make slo", "make runbooks", "make pictures"),
     *(".venv/bin/python -m tests.", ".venv/bin/python -m benchmarks.dashboard_page"),
-    *(
-        "make fire-drill",
-        "make slo",
-        "make runbooks",
-        "make pictures",
-        ".venv/bin/python -m tests.",
-        "make doctor",
-        ".venv/bin/stack doctor",
-    ),
     *("docker compose ", "gunicorn "),
 )
 PROGRAMS = ("make ", "curl ", ".venv/bin/")
@@ -73,9 +64,6 @@ def here(command: str, pipeline: "Pipeline") -> str:
     plan = load(pipeline.run_dir)
     assert plan is not None
     for place, actual in localhost_addresses(plan.ports).items():
-    # Pages of traces are the console's where it stands in for Grafana; the API is not.
-    command = command.replace("localhost:16686/api", f"{plan.bind('JAEGER_QUERY_PORT')}/api")
-    for place, actual in addresses(plan).items():
         command = re.sub(rf"(?<![\w.-]){re.escape(place)}(?!\d)", actual, command)
     command = command.replace(".run/", f"{pipeline.run_dir}/")
     return re.sub(r"\b(sleep |DURATION=)\d+", r"\g<1>2", command)
