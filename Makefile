@@ -60,6 +60,10 @@ pictures: $(VENV)/.dev ## Take the guides' pictures anew: 8 minutes; needs Chrom
 images: $(VENV)/.ops ## Build all container images without a registry: 6 minutes, once
 	@$(STACK) images
 
+docs: $(VENV)/.dev ## Make a site of the guides and the library's reference in .run/site
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "The site is in .run/site: open index.html"
+
 test: lint ## Run every check: lint, types, unit, property, rules, integration
 	@$(BIN)/pytest $(ARGS)
 
@@ -115,3 +119,4 @@ define install
 endef
 
 .PHONY: up down load fire-drill chaos status doctor logs examples new-service remove-service slo dashboards pictures images runbooks jaeger test bench lint format lock clean help
+.PHONY: up down load fire-drill chaos status logs examples slo dashboards pictures images runbooks jaeger docs test bench lint format lock clean help
