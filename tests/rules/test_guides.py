@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from stack.logs.record import CORE
 from stack.ops.binaries import find_binaries
 from stack.ops.docs_site import place
+from stack.ops.tracestore.settings import Settings as TraceStoreSettings
+from stack.settings import Settings
 from tests.config.policy import RULES
 from tests.rules.contracts import known_series, rules, unknown_in
 
@@ -180,3 +183,48 @@ def test_pages_lie_where_links_lead() -> None:
     """Of the site: the guides at its top, others below."""
     assert place("docs/slo.md") == "slo.md"
     assert place("services/inbox/README.md") == "project/services/inbox/README.md"
+
+
+def test_the_fields_of_a_line_are_the_core_ones() -> None:
+    """In the order in which they are written."""
+    table = section("logging.md", "A line")
+    named = re.findall(r"`(\w+)`", " ".join(row[0] for row in rows(table)))
+    assert named == list(CORE)
+
+
+DEFAULTS = {
+    "OTEL_TRACES_SAMPLER": ("traces_sampler", 1),
+    "OTEL_TRACES_SAMPLER_ARG": ("traces_sampler_ratio", 1),
+    "OTEL_EXPORTER_OTLP_TIMEOUT": ("traces_timeout", 1000),
+    "OTEL_BSP_MAX_QUEUE_SIZE": ("span_queue_size", 1),
+    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": ("span_batch_size", 1),
+    "OTEL_BSP_SCHEDULE_DELAY": ("span_schedule_delay", 1000),
+    "OTEL_TRACES_EXPORTER": ("traces_exporter", 1),
+    "STACK_LOG_LEVEL": ("log_level", 1),
+    "STACK_LOG_MAX_REPEATS": ("log_max_repeats", 1),
+}
+
+
+@pytest.mark.parametrize("variable", DEFAULTS)
+def test_defaults_are_those_of_the_settings(variable: str) -> None:
+    """Times are in milliseconds there, in seconds here."""
+    name, factor = DEFAULTS[variable]
+    value = getattr(Settings.from_env({}), name)
+    tables = text("tracing.md") + text("logging.md")
+    (shown,) = re.findall(rf"^\| `{variable}` \| `([^`]+)`", tables, re.MULTILINE)
+    assert shown == str(value if factor == 1 else round(value * factor))
+
+
+def test_how_long_things_are_kept_is_what_the_files_say() -> None:
+    """Samples, exemplars, traces of either store."""
+    table = section("production.md", "Retention")
+    compose = (ROOT / "compose.yaml").read_text(encoding="utf-8")
+    assert "RETENTION_TIME:-32d" in compose
+    assert "RETENTION_SIZE:-2GB" in compose
+    assert "| metrics | 32 d or 2 GB |" in table
+    config = yaml.safe_load((ROOT / "prometheus" / "prometheus.yml").read_text(encoding="utf-8"))
+    assert f"| exemplars | {config['storage']['exemplars']['max_exemplars']:,} |" in table
+    assert "JAEGER_TTL:-72h" in (ROOT / "jaeger" / "config.yaml").read_text(encoding="utf-8")
+    assert "| traces, Jaeger | 72 h |" in table
+    store = TraceStoreSettings(database_path=Path("any"))
+    assert f"{store.max_age / 3600:.0f} h or {store.max_bytes / 1e6:.0f} MB" in table
