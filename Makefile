@@ -118,5 +118,4 @@ define install
 	touch $(VENV)/.$(1)
 endef
 
-.PHONY: up down load fire-drill chaos status doctor logs examples new-service remove-service slo dashboards pictures images runbooks jaeger test bench lint format lock clean help
-.PHONY: up down load fire-drill chaos status logs examples slo dashboards pictures images runbooks jaeger docs test bench lint format lock clean help
+.PHONY: up down load fire-drill chaos status doctor logs examples new-service remove-service slo dashboards pictures images runbooks jaeger docs test bench lint format lock clean help

@@ -27,8 +27,7 @@ ELSEWHERE = (
     *("make new-service", "make remove-service", "make doctor", ".venv/bin/stack doctor"),
     *("make fire-drill", "make chaos SCENARIO=ALL", "make slo", "make runbooks", "make pictures"),
     *(".venv/bin/python -m tests.", ".venv/bin/python -m benchmarks.dashboard_page"),
-    ".venv/bin/python -m http.server",
-    *("make bench", "make docs", "make lock", "make new-service"),
+    *(".venv/bin/python -m http.server", "make bench", "make docs", "make lock"),
     *("docker compose ", "gunicorn "),
 )
 PROGRAMS = ("make ", "curl ", ".venv/bin/")
