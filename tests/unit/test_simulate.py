@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from stack.breaker import BreakerConfig, CircuitState
 from stack.breaker.config import BreakerOptions
+from stack.breaker.events import Event, subscribe
 from stack.errors import ConfigurationError, OpsError
 from stack.ops.cli import main
 from stack.ops.simulate.patterns import PATTERNS, Scene
@@ -103,6 +104,17 @@ def test_jitter_leaves_the_program_s_own_chance_alone() -> None:
     random.seed(5)
     simulate("outage", SCENE, BreakerOptions(backoff_multiplier=2))
     assert random.random() == expected
+
+
+def test_a_simulated_breaker_is_in_no_metric_or_log() -> None:
+    """What listens to all breakers of this process does not hear of it."""
+    heard: list[Event] = []
+    end = subscribe(heard.append)
+    try:
+        assert simulate("outage", SCENE, BreakerOptions()).openings == 1
+    finally:
+        end()
+    assert heard == []
 
 
 @pytest.mark.parametrize("name", PATTERNS)
