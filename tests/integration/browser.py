@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 # What a page that asks every few seconds may take to show something, in milliseconds.
 SOON = 15_000
+# `make pictures` sets it: then the guides' pictures are taken anew.
+PICTURES = os.environ.get("STACK_PICTURES") == "1"
 
 # Nothing is wider than the window, and no two texts stand on each other.
 _LAYOUT = """() => {
@@ -115,6 +119,21 @@ _CONTRAST = """() => {
   if (texts < 5) wrong.add("there is hardly any text");
   return [...wrong].slice(0, 10);
 }"""
+
+
+def pictures_in(folder: Path) -> Path:
+    """Return where pictures go: to the guides if they are asked for, else to this folder."""
+    return Path(__file__).parents[2] / "docs" / "images" if PICTURES else folder
+
+
+def take(page: Any, path: Path, *, width: int = 1280, scheme: str = "light") -> None:
+    """Take a picture of a whole page."""
+    page.set_viewport_size({"width": width, "height": 700})
+    page.emulate_media(color_scheme=scheme)
+    # What is drawn takes its new size and colours with the next frames.
+    page.evaluate("() => new Promise((done) => setTimeout(done, 150))")
+    page.screenshot(path=path, full_page=True)
+    assert path.stat().st_size > 10_000
 
 
 def problems(page: Any) -> list[str]:

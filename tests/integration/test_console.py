@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.dashboards.boards import boards
-from tests.integration.browser import chromium, looking, problems
-from tests.integration.conftest import ROOT, until
+from tests.integration.browser import PICTURES, chromium, looking, pictures_in, problems, take
+from tests.integration.conftest import until
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Pipeline
 
 pytestmark = [
-    pytest.mark.timeout(600 if os.environ.get("STACK_PICTURES") else 300),
+    pytest.mark.timeout(600 if PICTURES else 300),
     pytest.mark.parametrize("pipeline", ["local"], indirect=True),
 ]
 
@@ -35,8 +34,6 @@ MAY_BE_EMPTY = [
 ]
 # What a dashboard has to choose to show the fault.
 FAULTY = {"service": "&var-service=llm", "slo": "&var-slo=llm-availability"}
-# `make pictures` sets it: then the guides' pictures are taken anew.
-PICTURES = os.environ.get("STACK_PICTURES") == "1"
 
 # Each panel shows something, or says why not; none stands on another, and nothing is cut off.
 _PANELS = """(mayBeEmpty) => {
@@ -141,7 +138,7 @@ def fault(pipeline: Pipeline) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where pictures go: to the guides if they are asked for."""
-    return ROOT / "docs" / "images" if PICTURES else tmp_path_factory.mktemp("pictures")
+    return pictures_in(tmp_path_factory.mktemp("pictures"))
 
 
 def wrong_in_every_view(page: Any, *, panels: bool) -> list[str]:
@@ -155,15 +152,6 @@ def wrong_in_every_view(page: Any, *, panels: bool) -> list[str]:
         said = problems(page) + (page.evaluate(_PANELS, MAY_BE_EMPTY) if panels else [])
         found += [f"{width} px, {scheme}: {each}" for each in said]
     return found
-
-
-def take(page: Any, path: Path, *, width: int = 1280, scheme: str = "light") -> None:
-    """Take a picture of the whole page."""
-    page.set_viewport_size({"width": width, "height": 1000})
-    page.emulate_media(color_scheme=scheme)
-    page.evaluate("() => new Promise((done) => setTimeout(done, 150))")
-    page.screenshot(path=path, full_page=True)
-    assert path.stat().st_size > 10_000
 
 
 @pytest.mark.parametrize("board", BOARDS)

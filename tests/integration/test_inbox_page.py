@@ -11,7 +11,13 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.integration.browser import chromium, looking, problems
+from tests.integration.browser import (
+    chromium,
+    looking,
+    pictures_in,
+    problems,
+    take,
+)
 from tests.integration.inbox_pages import (
     BY,
     Inbox,
@@ -85,6 +91,17 @@ def problems_in_every_view(page: Any) -> list[str]:
         page.emulate_media(color_scheme=scheme)
         found += [f"{width} px, {scheme}: {each}" for each in problems(page)]
     return found
+
+
+def test_the_guides_pictures(
+    inboxes: dict[int, Inbox], look: Look, history: str, tmp_path: Path
+) -> None:
+    """What fires, an alert's history, and the same on a telephone."""
+    folder = pictures_in(tmp_path)
+    page = look(inboxes[5].url, width=900)
+    take(page, folder / "inbox-firing.png", width=900)
+    take(page, folder / "inbox-phone.png", width=360)
+    take(look(f"{inboxes[5].url}{history}", width=900), folder / "inbox-history.png", width=900)
 
 
 @pytest.mark.parametrize("number", [0, 5, 500])

@@ -19,6 +19,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from stack.testing import eventually
 from tests.alerting import Alertmanager, alert, free_port, running
+from tests.integration.browser import chromium, pictures_in
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -155,6 +156,21 @@ def next_of(box: Mailbox, subject: str) -> tuple[EmailMessage, Page, str]:
     assert "\n\n\n" not in content
     assert "<no value>" not in html.get_content() + content
     return mail, Page(html.get_content()), content
+
+
+def test_the_guides_picture_of_a_mail(
+    sent: Alertmanager, mailbox: tuple[Mailbox, int], tmp_path: Path
+) -> None:
+    """As a reader shows it: no script, nothing fetched."""
+    sent.post(alert("HighErrorRatio", {"service": "gateway", "severity": "page"}, annotations=SAYS))
+    mail, _, _ = next_of(mailbox[0], "PAGE: HighErrorRatio · gateway")
+    html = mail.get_body(("html",))
+    assert html is not None
+    with chromium() as browser:
+        page = browser.new_context(java_script_enabled=False, offline=True).new_page()
+        page.set_content(html.get_content())
+        page.set_viewport_size({"width": 680, "height": 400})
+        page.screenshot(path=pictures_in(tmp_path) / "alert-mail.png", full_page=True)
 
 
 def test_a_page_says_what_is_needed_and_its_end_follows(
