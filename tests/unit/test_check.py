@@ -21,8 +21,9 @@ from stack.errors import OpsError
 from stack.ops.check import exemplars, faults, jaeger, lines, metrics
 from stack.ops.check import visit as visit_module
 from stack.ops.check.lines import File, Lines, Stream, Tail
-from stack.ops.check.point import Outcome, Verdict, shown
+from stack.ops.check.point import Outcome, Verdict
 from stack.ops.check.run import POINTS, check
+from stack.ops.check.telling import shown
 from stack.ops.check.visit import Asked, Visit
 from stack.ops.cli import main
 from tests.integration.conftest import free_port

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from stack.ops.check.point import CannotCheckError, Verdict, fails, listed, ok, point
+from stack.ops.check.point import Verdict, fails, listed, ok, point
 from stack.ops.check.scrape import Scrape
+from stack.ops.check.telling import CannotCheckError
 from stack.ops.check.visit import Visit
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import time
 
-from stack.ops.check.point import CannotCheckError, Verdict, fails, ok, point
+from stack.ops.check.point import Verdict, fails, ok, point
 from stack.ops.check.scrape import SERVER
+from stack.ops.check.telling import CannotCheckError
 from stack.ops.check.visit import PAUSE, Visit
 
 _TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")

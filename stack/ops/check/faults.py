@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from stack.ops.check.point import CannotCheckError, Verdict, fails, ok, point
+from stack.ops.check.point import Verdict, fails, ok, point
 from stack.ops.check.requests import CHECKED, Sent, unknown_path
+from stack.ops.check.telling import CannotCheckError
 from stack.ops.check.visit import PAUSE, Answer, Visit
 
 _STATUS = 503

@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx
 
-from stack.ops.check.point import CannotCheckError, shown
 from stack.ops.check.requests import Sent
+from stack.ops.check.telling import CannotCheckError, shown
 
 # Seconds: exporters send a batch every five, by the specification's default.
 ARRIVAL = 7.0

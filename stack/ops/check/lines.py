@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from stack.errors import OpsError
-from stack.ops.check.point import CannotCheckError
+from stack.ops.check.telling import CannotCheckError
 
 # Seconds in which a line is there after its request; a container's log takes longer than a file.
 _PATIENCE = 2.0

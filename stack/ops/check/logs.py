@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from stack.ops.check.lines import record_of
-from stack.ops.check.point import CannotCheckError, Verdict, fails, listed, not_checked, ok, point
+from stack.ops.check.point import Verdict, fails, listed, not_checked, ok, point
 from stack.ops.check.requests import Sent
+from stack.ops.check.telling import CannotCheckError
 from stack.ops.check.visit import PAUSE, Visit
 
 _ALWAYS = ("timestamp", "level", "logger", "message", "service", "component")

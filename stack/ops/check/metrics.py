@@ -6,8 +6,9 @@ import time
 from collections import Counter
 
 from stack.ops.check import contract
-from stack.ops.check.point import CannotCheckError, Verdict, fails, listed, ok, point
+from stack.ops.check.point import Verdict, fails, listed, ok, point
 from stack.ops.check.scrape import ACTIVE, OPENMETRICS, SERVER, MalformedError, Scrape
+from stack.ops.check.telling import CannotCheckError
 from stack.ops.check.visit import OWN_PATHS, PAUSE, Answer, Visit
 
 _REQUESTS = 5

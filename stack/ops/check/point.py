@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from stack.ops.check.visit import Visit
-
-_MAX_SEEN = 300
+from stack.ops.check.telling import shown
+from stack.ops.check.visit import Visit
 
 
 class Outcome(StrEnum):
@@ -29,11 +26,7 @@ class Verdict:
     seen: str
 
 
-class CannotCheckError(Exception):
-    """A point cannot be checked; the message says why. It is no fault of the service."""
-
-
-Judge = Callable[["Visit"], Verdict]
+Judge = Callable[[Visit], Verdict]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +70,3 @@ def listed(wrong: list[str], most: int = 3) -> str:
     """Name the first few of what is wrong."""
     more = f" and {len(wrong) - most} more" if len(wrong) > most else ""
     return ", ".join(wrong[:most]) + more
-
-
-def shown(text: str) -> str:
-    """Return a text of a stranger's in one line that does a terminal no harm."""
-    line = "".join(each if each.isprintable() else " " for each in text)
-    return line if len(line) <= _MAX_SEEN else f"{line[:_MAX_SEEN]}…"

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import httpx
 
 from stack.ops.check import conventions, exemplars, faults, health, logs, metrics, traces
-from stack.ops.check.point import CannotCheckError, Point, Verdict, fails, not_checked
+from stack.ops.check.point import Point, Verdict, fails, not_checked
+from stack.ops.check.telling import CannotCheckError
 from stack.ops.check.visit import Visit
 
 # Faults before traces and logs, which look at the requests that fail by them.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from stack.ops.check.jaeger import Span
 from stack.ops.check.metrics import route_of
-from stack.ops.check.point import CannotCheckError, Verdict, fails, listed, ok, point
+from stack.ops.check.point import Verdict, fails, listed, ok, point
 from stack.ops.check.requests import Sent
+from stack.ops.check.telling import CannotCheckError
 from stack.ops.check.visit import Visit
 
 # The attribute that each request's span has, by OpenTelemetry's semantic conventions.

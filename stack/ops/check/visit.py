@@ -13,9 +13,9 @@ import httpx
 from stack.errors import OpsError
 from stack.ops.check.jaeger import Jaeger
 from stack.ops.check.lines import Lines
-from stack.ops.check.point import CannotCheckError, shown
 from stack.ops.check.requests import Sent, unknown_path
 from stack.ops.check.scrape import OPENMETRICS, Scrape
+from stack.ops.check.telling import CannotCheckError, shown
 
 OWN_PATHS = ("/metrics", "/healthz", "/readyz", "/faults")
 # Seconds that a whole check may take, one answer, and between two looks at what changes.
