@@ -22,8 +22,8 @@ _LAYOUT = """() => {
   // What has been scrolled out of its box is not seen.
   const inside = (each) => {
     const own = each.getBoundingClientRect();
-    const box = (each.closest(".scroll") ?? each).getBoundingClientRect();
-    return own.bottom <= box.bottom + 4 && own.top >= box.top - 4;
+    const box = (each.closest(".scroll, .top nav") ?? each).getBoundingClientRect();
+    return own.bottom <= box.bottom + 4 && own.top >= box.top - 4 && own.right <= box.right + 1;
   };
   const seen = [...document.querySelectorAll("main *, header *")].filter((each) =>
     each.checkVisibility() && !each.closest(".unseen") && !each.matches(".skip, option, .dot") &&

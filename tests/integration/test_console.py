@@ -274,6 +274,20 @@ def test_an_exemplar_opens_its_trace(look: Look) -> None:
     page.wait_for_url(re.compile("/trace/[0-9a-f]{32}"))
 
 
+def test_an_answer_leads_to_its_trace_in_the_console(
+    pipeline: Pipeline, look: Look, pictures: Path
+) -> None:
+    """From the page on which a question is asked to the way that it took."""
+    page = look("/")
+    page.goto(pipeline.url("GATEWAY_PORT", "/"))
+    page.get_by_role("button", name="What do I do when CircuitBreakerOpen fires?").click()
+    page.locator("#sources li").first.wait_for()
+    take(page, pictures / "ask.png", width=900)
+    address = page.get_by_role("link", name="Open the trace").get_attribute("href")
+    assert address.startswith(pipeline.url("CONSOLE_PORT", "/trace/"))
+    until(lambda: pipeline.http.get(address).status_code == 200, "the trace has arrived")
+
+
 def test_time_and_variables_are_chosen_and_kept(look: Look) -> None:
     """A choice is in the address, and goes along to the next dashboard."""
     page = look(f"/d/stack-service?{SINCE}")

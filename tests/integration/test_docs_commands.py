@@ -53,11 +53,15 @@ COMMANDS = sorted(set(commands()))
 
 @pytest.fixture
 def shell(pipeline: "Pipeline", tmp_path: Path) -> Iterator[dict[str, str]]:
-    """Give an environment in which curl fails on an error status; end the faults afterwards."""
+    """Give an environment in which curl fails on an error status; end faults and silences."""
     (tmp_path / ".curlrc").write_text("fail\n")
+    before = pipeline.silences()
     yield {**pipeline.env, "CURL_HOME": str(tmp_path)}
     for port in ("GATEWAY_PORT", "LLM_PORT"):
         pipeline.end_faults(port)
+    for each in pipeline.silences() - before:
+        url = pipeline.url("ALERTMANAGER_PORT", f"/api/v2/silence/{each}")
+        pipeline.http.delete(url).raise_for_status()
 
 
 def here(command: str, pipeline: "Pipeline") -> str:

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from stack.logs.record import CORE
+from stack.ops.added import added
 from stack.ops.binaries import find_binaries
 from stack.ops.docs_site import place
 from stack.ops.tracestore.settings import Settings as TraceStoreSettings
@@ -24,6 +25,8 @@ PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md")), *sorted(ROOT.glob("ser
 GUIDES = sorted(DOCS.glob("*.md"))
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^()\s]+)\)")
+# The guides speak of the stack as it comes, without services that were added.
+OF_YOURS = {each.name for each in added(ROOT)}
 
 
 def text(name: str) -> str:
@@ -127,8 +130,9 @@ def test_the_table_of_ports_is_that_of_compose() -> None:
     compose = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
     published = {
         port.rpartition(":")[2]
-        for service in compose["services"].values()
+        for name, service in compose["services"].items()
         for port in service.get("ports", ())
+        if name not in OF_YOURS
     }
     named = re.findall(r"^\| ([\d, ]+) \|", section("security.md", "What is open where"), re.M)
     assert {port for ports in named for port in ports.split(", ")} == published
@@ -140,7 +144,7 @@ def test_the_sums_of_limits_are_right() -> None:
     limits = {
         name: int(service["deploy"]["resources"]["limits"]["memory"].removesuffix("M"))
         for name, service in compose["services"].items()
-        if name != "secrets"
+        if name not in {"secrets", *OF_YOURS}
     }
     both = sum(limits.values())
     memory = section("production.md", "Memory")
