@@ -56,7 +56,7 @@ dashboards: $(VENV)/.ops ## Write Grafana's dashboards anew from stack/ops/dashb
 
 pictures: $(VENV)/.dev ## Take the guides' pictures anew: 8 minutes; needs Chromium
 	@STACK_PICTURES=1 $(BIN)/pytest tests/integration/test_console.py tests/integration/test_inbox_page.py \
-	  tests/integration/test_notifications_mail.py -k "fault or clicks or fires or guides"
+	  tests/integration/test_notifications_mail.py -k "fault or clicks or fires or guides or answer"
 
 images: $(VENV)/.ops ## Build all container images without a registry: 6 minutes, once
 	@$(STACK) images
