@@ -40,6 +40,9 @@ FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
 )
 # What a process may grow by when it is warm: a share of what it holds, and what allocators keep.
 GROWTH, SPARE = 0.10, 8e6
+# Seconds after which an alert must have been sent: its group waits up to 30 for what belongs
+# together, and a page that begins meanwhile keeps its ticket back.
+TOLD = 45.0
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(SECONDS + 300)]
 
@@ -52,6 +55,7 @@ class Soak:
     faults: list[tuple[float, float]] = field(default_factory=list)
     memory: dict[str, list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))
     files: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    since: dict[tuple[str, str, str], float] = field(default_factory=dict)
     fired: set[tuple[str, str, str]] = field(default_factory=set)
 
     def unexplained(self) -> list[tuple[float, int]]:
@@ -107,13 +111,17 @@ def strike(pipeline: Pipeline, soak: Soak, over: threading.Event) -> None:
 def look(pipeline: Pipeline, soak: Soak, roots: dict[str, psutil.Process]) -> None:
     """Note memory and open files of each component, and which alerts people are told of."""
     for name, root in roots.items():
-        family = [root, *root.children(recursive=True)]
+        # All others are the supervisor's children.
+        family = [root, *([] if name == "supervisor" else root.children(recursive=True))]
         soak.memory[name].append((time.monotonic(), sum(p.memory_info().rss for p in family)))
         soak.files[name].append(sum(p.num_fds() for p in family))
+    now, active = time.monotonic(), set()
     for each in pipeline.get("ALERTMANAGER_PORT", "/api/v2/alerts"):
         if each["status"]["state"] == "active":
             labels = each["labels"]
-            soak.fired.add((labels["alertname"], labels.get("service", ""), labels["severity"]))
+            active.add((labels["alertname"], labels.get("service", ""), labels["severity"]))
+    soak.since = {alert: soak.since.get(alert, now) for alert in active}
+    soak.fired |= {alert for alert, began in soak.since.items() if now - began > TOLD}
 
 
 def slope(points: list[tuple[float, float]]) -> float:
