@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from stack import CircuitBreaker, CircuitBreakerOpenError, HttpClient
+from stack.ops.drill.background import in_background
 
 # Longer than any answer may take: who gives up learns nothing of how late it comes.
 _PATIENCE = 30.0
@@ -113,24 +114,15 @@ class Callers:
     def _together(
         self, count: int, on: Callable[[threading.Event, HttpClient], None]
     ) -> Iterator[None]:
-        over = threading.Event()
-
-        def call_on() -> None:
+        def call_on(over: threading.Event) -> None:
             # A connection of its own, which is never idle so long that the server closes it.
             with HttpClient(
                 self.peer, base_url=self.url, timeout=_PATIENCE, retries=0, breaker=self.breaker
             ) as client:
                 on(over, client)
 
-        threads = [threading.Thread(target=call_on) for _ in range(count)]
-        for thread in threads:
-            thread.start()
-        try:
+        with in_background(call_on, count):
             yield
-        finally:
-            over.set()
-            for thread in threads:
-                thread.join()
 
     def _make(self, client: HttpClient) -> None:
         began, started = time.time(), time.perf_counter()

@@ -19,6 +19,7 @@ from stack.errors import OpsError
 from stack.ops.components import Plan, further_load
 from stack.ops.docker.containers import containers
 from stack.ops.docker.engine import find_engine
+from stack.ops.drill.background import in_background
 from stack.ops.rule_files import ENDING, FOLDER
 from stack.ops.supervisor import Supervisor
 
@@ -157,23 +158,15 @@ class Levers:
         self, step: Callable[[threading.Event], None], at_once: int = 1
     ) -> Iterator[None]:
         """Repeat a step in the background; it gets what is set at the end, to wait for it."""
-        over = threading.Event()
 
-        def repeat() -> None:
+        def repeat(over: threading.Event) -> None:
             while not over.is_set():
                 # What is tried may fail for the fault's sake.
                 with suppress(OpsError, httpx.HTTPError):
                     step(over)
 
-        threads = [threading.Thread(target=repeat) for _ in range(at_once)]
-        for thread in threads:
-            thread.start()
-        try:
+        with in_background(repeat, at_once):
             yield
-        finally:
-            over.set()
-            for thread in threads:
-                thread.join()
 
     def put_everything_back(self) -> None:
         """End whatever drills can begin, after one that could not do so itself.
