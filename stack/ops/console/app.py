@@ -10,7 +10,7 @@ from flask import Flask, Response, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from stack.ops.console.alerts import Alertmanager
-from stack.ops.console.dashboard import InvalidDashboardError, read_dashboards
+from stack.ops.console.dashboard import InvalidDashboardError
 from stack.ops.console.pages import pages
 from stack.ops.console.prometheus import Prometheus, PrometheusError, UnreachableError
 from stack.ops.console.settings import Settings
@@ -46,7 +46,6 @@ def create_app(
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals["charts"] = CHARTS
     app.jinja_env.filters.update(relative=relative, written=written)
-    app.context_processor(lambda: {"boards": read_dashboards(settings.dashboards)[0].values()})
     prometheus = Prometheus(settings.prometheus, transport)
     alertmanager = Alertmanager(settings.alertmanager, transport)
     app.register_blueprint(pages(settings, prometheus, alertmanager))

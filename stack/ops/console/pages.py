@@ -5,12 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from flask import Blueprint, Response, abort, redirect, render_template, request
+from flask import Blueprint, Response, abort, g, redirect, render_template, request
 from werkzeug.wrappers import Response as Redirect
 
 from stack.ops.console.alerts import Alertmanager, pending_or_firing
 from stack.ops.console.asking import Asking
-from stack.ops.console.dashboard import HOME, Dashboard, read_dashboards
+from stack.ops.console.dashboard import (
+    HOME,
+    Dashboard,
+    InvalidDashboardError,
+    read_dashboards,
+)
 from stack.ops.console.prometheus import Prometheus
 from stack.ops.console.settings import Settings
 from stack.ops.console.timerange import CHOICES, TimeRange
@@ -32,6 +37,17 @@ def pages(settings: Settings, prometheus: Prometheus, alertmanager: Alertmanager
     site = Blueprint("pages", __name__)
     asking = Asking(prometheus)
 
+    def known_boards() -> tuple[dict[str, Dashboard], list[InvalidDashboardError]]:
+        """Read the files once for a page: for what it shows, and for what it leads to."""
+        if "boards" not in g:
+            g.boards = read_dashboards(settings.dashboards)
+        found: tuple[dict[str, Dashboard], list[InvalidDashboardError]] = g.boards
+        return found
+
+    @site.app_context_processor
+    def leads_to() -> dict[str, object]:
+        return {"boards": known_boards()[0].values()}
+
     @site.get("/")
     def home() -> Redirect:
         return redirect(f"/d/{HOME}")
@@ -39,7 +55,7 @@ def pages(settings: Settings, prometheus: Prometheus, alertmanager: Alertmanager
     @site.get("/d/<uid>")
     @site.get("/d/<uid>/<_slug>")
     def dashboard(uid: str, _slug: str = "") -> str:
-        boards, wrong = read_dashboards(settings.dashboards)
+        boards, wrong = known_boards()
         if uid not in boards:
             if wrong:
                 raise wrong[0]
