@@ -29,8 +29,9 @@ import httpx
 
 from stack.ops import modes
 from stack.ops.binaries import find_binaries
-from stack.ops.components import GUNICORN, Plan
+from stack.ops.components import GUNICORN, ONE_WORKER, Plan
 from stack.ops.console.dashboard import read_dashboards
+from stack.ops.supervisor import wait_until
 from stack.ops.terminal import plan_in
 
 HOURS = 24
@@ -125,13 +126,8 @@ def console(plan: Plan, folder: Path, url: str) -> Iterator[str]:
     for path in (files / "provisioning" / "datasources").iterdir():
         text = path.read_text(encoding="utf-8")
         path.write_text(text.replace(plan.url("PROMETHEUS_PORT"), url), encoding="utf-8")
-    workers = ("--workers=1", "--worker-class=gthread", "--threads=8", "--no-control-socket")
-    command = [
-        *GUNICORN,
-        *workers,
-        f"--bind=127.0.0.1:{port}",
-        "stack.ops.console.app:create_app()",
-    ]
+    bind = f"--bind=127.0.0.1:{port}"
+    command = [*GUNICORN, *ONE_WORKER, bind, "stack.ops.console.app:create_app()"]
     environment = {**os.environ, "GRAFANA_CONFIG_DIR": str(files)}
     with _running(command, f"http://127.0.0.1:{port}/healthz", environment):
         yield f"http://127.0.0.1:{port}"
@@ -189,11 +185,9 @@ def _running(command: Sequence[str], health: str, environment: Mapping[str, str]
         command, env=dict(environment), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         try:
-            ends = time.monotonic() + 60
-            while not _healthy(health):
-                if time.monotonic() > ends or process.poll() is not None:
-                    raise SystemExit(f"{command[0]} does not start")
-                time.sleep(0.2)
+            wait_until(lambda: process.poll() is not None or _healthy(health), 60, pause=0.2)
+            if process.poll() is not None or not _healthy(health):
+                raise SystemExit(f"{command[0]} does not start")
             yield
         finally:
             process.terminate()
