@@ -121,10 +121,15 @@ def lines(
     *queries: Query,
     limits: Sequence[tuple[float, str]] = (),
     stacked: bool = False,
+    negative: bool = False,
     maximum: float | None = None,
 ) -> timeseries.Panel:
-    """Courses over time; a dashed line for each limit, in its colour."""
-    panel = timeseries.Panel().min(0).line_width(1).fill_opacity(40 if stacked else 10)
+    """Courses over time; a dashed line for each limit, in its colour.
+
+    Their axis begins at 0, or lower where values may be `negative`.
+    """
+    panel = timeseries.Panel().line_width(1).fill_opacity(40 if stacked else 10)
+    panel = panel.axis_soft_min(0) if negative else panel.min(0)
     panel.show_points(options.VisibilityMode.NEVER).span_nulls(False)
     panel.color_scheme(dashboard.FieldColor().mode(models.FieldColorModeId.PALETTE_CLASSIC_BY_NAME))
     panel.tooltip(

@@ -110,6 +110,7 @@ def _remaining() -> panels.Panel:
         Meaning("Error budget left", text, look.RATIO),
         Query(f"{_LEFT}{_WHERE}", "{{slo}}"),
         limits=[(0, look.BAD)],
+        negative=True,
         maximum=1,
     )
 
