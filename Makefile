@@ -13,8 +13,8 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 ##@ Run
-up: $(VENV)/.ops ## Start the whole stack and print where everything is (MODE=compose or local; SPEED=20 for drills)
-	@$(STACK) up $(if $(MODE),--mode $(MODE)) $(if $(SPEED),--speed $(SPEED))
+up: $(VENV)/.ops ## Start the whole stack and print where everything is (MODE=compose or local, SPEED=20 for drills, SCALE=1)
+	@$(STACK) up $(if $(MODE),--mode $(MODE)) $(if $(SPEED),--speed $(SPEED)) $(if $(SCALE),--scale)
 
 down: $(VENV)/.ops ## Stop the stack; what it has stored is kept
 	@$(STACK) down
@@ -89,6 +89,12 @@ lock: $(VENV)/.dev ## Pin every dependency anew, with hashes
 runbooks: $(VENV)/.ops ## Write the index of the runbooks anew, from the rules and the pages
 	@$(BIN)/python -m stack.ops.runbooks
 
+scaled: $(VENV)/.ops ## Write Thanos' files anew from those of the one machine
+	@$(BIN)/python -m stack.ops.scale.files
+
+thanos: $(VENV)/.ops ## Build Thanos, for SCALE=1 (once; needs Go; 2 minutes)
+	@$(BIN)/python -m stack.ops.thanos
+
 jaeger: $(VENV)/.ops ## Build Jaeger for local mode and images (once; needs Go; 4 minutes)
 	@$(BIN)/python -m stack.ops.jaeger
 
@@ -119,4 +125,4 @@ define install
 	touch $(VENV)/.$(1)
 endef
 
-.PHONY: up down load fire-drill chaos status doctor logs examples new-service remove-service slo dashboards pictures images runbooks jaeger docs test bench lint format lock clean help
+.PHONY: up down load fire-drill chaos status doctor logs examples new-service remove-service slo dashboards pictures images runbooks scaled thanos jaeger docs test bench lint format lock clean help

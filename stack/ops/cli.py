@@ -73,11 +73,14 @@ main.add_command(doctor)
     type=click.FloatRange(0, 50),
     help="Questions per second that the load generator asks; 0 for none.  [default: LOAD_RATE]",
 )
+@click.option(
+    "--scale", is_flag=True, help="Everything at least twice, with Thanos, Cassandra and Caddy."
+)
 @click.pass_obj
 @command
-def up(run_dir: Path | None, mode: str, speed: float, load: float | None) -> None:
+def up(run_dir: Path | None, mode: str, speed: float, load: float | None, scale: bool) -> None:
     """Start everything, wait until it is healthy, ask a first question."""
-    plan = plan_in(run_dir)
+    plan = plan_in(run_dir, scale=scale)
     plan = replace(plan, speed=speed, load=plan.load if load is None else load)
     began = time.monotonic()
     runner = modes.decide(plan, mode, tell)

@@ -53,6 +53,7 @@ class Plan:
         project: what Compose calls it.
         jaeger: the path of Jaeger's program in local mode; empty for the embedded trace store.
         console: whether it stands in for Grafana, and shows the traces.
+        scale: whether each part runs at least twice, with Thanos over the metrics.
     """
 
     root: Path
@@ -64,6 +65,7 @@ class Plan:
     project: str = "stack"
     jaeger: str = ""
     console: bool = True
+    scale: bool = False
 
     def url(self, port: str, path: str = "") -> str:
         """Return the address of a path of what has that port."""
@@ -82,6 +84,11 @@ class Plan:
     def traces_url(self) -> str:
         """Where a person looks at traces; the console has Jaeger's own paths."""
         return self.url("CONSOLE_PORT" if self.console else "JAEGER_QUERY_PORT")
+
+    @property
+    def metrics_url(self) -> str:
+        """Where all metrics are asked for, with Prometheus' API."""
+        return self.url("QUERY_FRONTEND_PORT" if self.scale else "PROMETHEUS_PORT")
 
     @property
     def breaker_timeout(self) -> float:
@@ -125,16 +132,14 @@ class Plan:
 def components(plan: Plan, binaries: Binaries) -> list[Component]:
     """List what runs, in the order in which it starts."""
     found = [
-        _jaeger(plan) if plan.jaeger else _trace_store(plan),
-        *_services(plan),
-        *_added(plan),
-        _alertmanager(plan, binaries),
-        _prometheus(plan, binaries),
-        _console(plan),
+        jaeger(plan) if plan.jaeger else _trace_store(plan),
+        *services(plan),
+        *added_services(plan),
+        alertmanager(plan, binaries),
+        prometheus(plan, binaries),
+        console(plan),
     ]
-    if plan.load:
-        found.append(_loadgen(plan))
-    return found
+    return [*found, *load_generator(plan)]
 
 
 def further_load(
@@ -156,7 +161,8 @@ def further_load(
     return [sys.executable, "-m", "services.loadgen"], {**os.environ, **environment}
 
 
-def _services(plan: Plan) -> list[Component]:
+def services(plan: Plan) -> list[Component]:
+    """List the stack's own services, in the order in which they start."""
     return [
         _service(
             plan,
@@ -190,7 +196,8 @@ def _services(plan: Plan) -> list[Component]:
     ]
 
 
-def _added(plan: Plan) -> list[Component]:
+def added_services(plan: Plan) -> list[Component]:
+    """List those that were added to the stack's own."""
     return [
         _service(plan, each.name, each.environment, each.shows)
         for each in added(plan.root)
@@ -225,7 +232,13 @@ def _app(service: str) -> str:
     return f"services.{module_of(service)}.app:create_app()"
 
 
-def _jaeger(plan: Plan) -> Component:
+def jaeger(plan: Plan, spans: str = "") -> Component:
+    """Jaeger, all of it in one process.
+
+    Args:
+        plan: what runs.
+        spans: what stands before the variables of the ports that spans, and their metrics, have.
+    """
     config = plan.root / "jaeger" / "config.yaml"
     return Component(
         "jaeger",
@@ -233,21 +246,16 @@ def _jaeger(plan: Plan) -> Component:
         plan.url("JAEGER_HEALTH_PORT", "/status"),
         plan.url("JAEGER_QUERY_PORT"),
         "traces (Jaeger)",
-        jaeger_environment(plan),
+        jaeger_environment(plan, spans),
     )
 
 
-def jaeger_environment(plan: Plan) -> dict[str, str]:
-    """Return the variables that `jaeger/config.yaml` reads, for local mode."""
-    ports = (
-        "JAEGER_QUERY_PORT",
-        "JAEGER_METRICS_PORT",
-        "JAEGER_HEALTH_PORT",
-        "OTLP_GRPC_PORT",
-        "OTLP_HTTP_PORT",
-        "SPAN_METRICS_PORT",
-    )
-    found = {name: str(plan.ports[name]) for name in ports}
+def jaeger_environment(plan: Plan, spans: str = "") -> dict[str, str]:
+    """Return the variables that `jaeger/config.yaml` reads, for local mode; as of `jaeger`."""
+    own = ("JAEGER_QUERY_PORT", "JAEGER_METRICS_PORT", "JAEGER_HEALTH_PORT")
+    of_spans = ("OTLP_GRPC_PORT", "OTLP_HTTP_PORT", "SPAN_METRICS_PORT")
+    found = {name: str(plan.ports[name]) for name in own}
+    found |= {name: str(plan.ports[f"{spans}{name}"]) for name in of_spans}
     if plan.speed != 1:
         found["SPANMETRICS_FLUSH_INTERVAL"] = f"{plan.span_metrics_interval:g}s"
     return found | {
@@ -256,7 +264,7 @@ def jaeger_environment(plan: Plan) -> dict[str, str]:
         "JAEGER_QUERY_GRPC_PORT": "0",
         "JAEGER_DATA_DIR": str(plan.data / "jaeger"),
         "JAEGER_UI_CONFIG": str(plan.root / "jaeger" / "ui.json"),
-        "PROMETHEUS_URL": plan.url("PROMETHEUS_PORT"),
+        "PROMETHEUS_URL": plan.metrics_url,
         # Garbage is collected well before the memory limiter of its file refuses spans.
         "GOMEMLIMIT": "300MiB",
     }
@@ -284,51 +292,61 @@ def _trace_store(plan: Plan) -> Component:
     )
 
 
-def _alertmanager(plan: Plan, binaries: Binaries) -> Component:
+def alertmanager(
+    plan: Plan,
+    binaries: Binaries,
+    name: str = "alertmanager",
+    # One instance needs no gossip, and no further port.
+    gossip: tuple[str, ...] = ("--cluster.listen-address=",),
+) -> Component:
+    """Alertmanager; its name says which port is its own, and where its data is."""
+    port = variable_of(name)
     return Component(
-        "alertmanager",
+        name,
         (
             str(binaries.alertmanager),
             f"--config.file={plan.config / 'alertmanager' / 'alertmanager.yml'}",
-            f"--storage.path={plan.data / 'alertmanager'}",
-            f"--web.listen-address={plan.bind('ALERTMANAGER_PORT')}",
-            f"--web.external-url={plan.url('ALERTMANAGER_PORT')}",
+            f"--storage.path={plan.data / name}",
+            f"--web.listen-address={plan.bind(port)}",
+            f"--web.external-url={plan.url(port)}",
             "--enable-feature=utf8-strict-mode",
             # What is silenced outlives a kill that comes a quarter of a minute later.
             "--data.maintenance-interval=15s",
-            # One instance needs no gossip, and no further port.
-            "--cluster.listen-address=",
+            *gossip,
         ),
-        plan.url("ALERTMANAGER_PORT", "/-/ready"),
-        plan.url("ALERTMANAGER_PORT", "/api/v2/alerts"),
+        plan.url(port, "/-/ready"),
+        plan.url(port, "/api/v2/alerts"),
         "alert routing (API)",
         directory=binaries.directory,
     )
 
 
-def _prometheus(plan: Plan, binaries: Binaries) -> Component:
+def prometheus(plan: Plan, binaries: Binaries, name: str = "prometheus") -> Component:
+    """Prometheus; its name says which port is its own, and where its data is."""
+    port = variable_of(name)
     return Component(
-        "prometheus",
+        name,
         (
             str(binaries.prometheus),
             f"--config.file={plan.config / 'prometheus' / 'prometheus.yml'}",
-            f"--storage.tsdb.path={plan.data / 'prometheus'}",
-            f"--web.listen-address={plan.bind('PROMETHEUS_PORT')}",
-            f"--web.external-url={plan.url('PROMETHEUS_PORT')}",
+            f"--storage.tsdb.path={plan.data / name}",
+            f"--web.listen-address={plan.bind(port)}",
+            f"--web.external-url={plan.url(port)}",
             "--enable-feature=exemplar-storage",
             f"--rules.alert.resend-delay={plan.resend_delay}s",
             # In its file Prometheus 3.5, the release with long-term support, does not know these.
             "--storage.tsdb.retention.time=32d",
             "--storage.tsdb.retention.size=2GB",
         ),
-        plan.url("PROMETHEUS_PORT", "/-/ready"),
-        plan.url("PROMETHEUS_PORT", "/api/v1/targets"),
+        plan.url(port, "/-/ready"),
+        plan.url(port, "/api/v1/targets"),
         "metrics and rules (API)",
         directory=binaries.directory,
     )
 
 
-def _console(plan: Plan) -> Component:
+def console(plan: Plan) -> Component:
+    """The console, which reads the same files as Grafana would."""
     return Component(
         "console",
         (
@@ -344,8 +362,11 @@ def _console(plan: Plan) -> Component:
     )
 
 
-def _loadgen(plan: Plan) -> Component:
-    return Component(
+def load_generator(plan: Plan) -> list[Component]:
+    """The load generator; nothing when no load is asked for."""
+    if not plan.load:
+        return []
+    generator = Component(
         "loadgen",
         (sys.executable, "-m", "services.loadgen"),
         plan.url("LOADGEN_METRICS_PORT", "/healthz"),
@@ -358,3 +379,4 @@ def _loadgen(plan: Plan) -> Component:
             "HOST": LOCALHOST,
         },
     )
+    return [generator]

@@ -12,7 +12,7 @@ import httpx
 from stack.errors import OpsError
 from stack.ops import run_folder
 from stack.ops.added import added
-from stack.ops.binaries import find_binaries
+from stack.ops.binaries import Binaries, find_binaries
 from stack.ops.commands import Progress
 from stack.ops.components import Component, Plan, components, jaeger_environment
 from stack.ops.jaeger import check_config, find_jaeger
@@ -24,10 +24,17 @@ from stack.ops.ports import (
     localhost_addresses,
 )
 from stack.ops.render import render
+from stack.ops.scale import programs
+from stack.ops.scale.components import changes, scaled_addresses, scaled_components
+from stack.ops.scale.ports import UNUSED
+from stack.ops.scale.programs import Programs
+from stack.ops.scale.services import write_upstreams
 from stack.ops.secrets import make_secrets
 from stack.ops.supervisor import ProcessState, Supervisor, wait_until
 
 HEALTHY_WITHIN = 90.0
+_SCALED_HEALTHY_WITHIN = 240.0
+_NOWHERE = Binaries(Path(), Path(), Path(), Path())
 _HOSTS = {
     "GATEWAY_PORT": "gateway",
     "RETRIEVAL_PORT": "retrieval",
@@ -67,13 +74,15 @@ def up(plan: Plan, progress: Progress) -> bool:
             binaries = find_binaries(plan.run_dir, progress)
             if not running:
                 plan = _with_trace_store(plan, progress)
-            wanted = components(plan, binaries)
+            further = programs.find(plan.run_dir, progress) if plan.scale else programs.NOWHERE
+            wanted = everything(plan, binaries, further)
             _tell_of_newer(plan, progress)
             if running and all(healthy(each) for each in wanted):
                 return False
             if not running:
                 _start(plan, wanted, supervisor)
-            _wait_until_healthy(wanted, supervisor, progress)
+            within = _SCALED_HEALTHY_WITHIN if plan.scale else HEALTHY_WITHIN
+            _wait_until_healthy(wanted, supervisor, progress, within)
         except BaseException:
             supervisor.stop()
             raise
@@ -92,6 +101,17 @@ def down(run_dir: Path) -> bool:
             return False
         supervisor.stop()
         return True
+
+
+def everything(
+    plan: Plan,
+    binaries: Binaries = _NOWHERE,
+    further: Programs = programs.NOWHERE,
+) -> list[Component]:
+    """List what runs, in the order in which it starts; programs matter only to start it."""
+    if plan.scale:
+        return scaled_components(plan, binaries, further)
+    return components(plan, binaries)
 
 
 def healthy(component: Component) -> bool:
@@ -145,7 +165,8 @@ def addresses(plan: Plan) -> dict[str, str]:
         for variable, host in hosts.items()
         if variable in plan.ports
     }
-    return found | localhost_addresses(plan.ports, console=plan.console, defaults=defaults)
+    found |= localhost_addresses(plan.ports, console=plan.console, defaults=defaults)
+    return found | scaled_addresses(plan) if plan.scale else found
 
 
 def _tell_of_newer(plan: Plan, progress: Progress) -> None:
@@ -157,6 +178,8 @@ def _tell_of_newer(plan: Plan, progress: Progress) -> None:
 def _with_trace_store(plan: Plan, progress: Progress) -> Plan:
     """Choose between Jaeger and the embedded store, and say which."""
     found = find_jaeger(plan.run_dir)
+    if found is None and plan.scale:
+        raise OpsError("at scale traces need Jaeger; `make jaeger` builds it")
     if found is None:
         progress("traces: embedded store (`make jaeger` builds Jaeger, which is used from then on)")
         return replace(plan, jaeger="")
@@ -168,10 +191,11 @@ def _with_trace_store(plan: Plan, progress: Progress) -> Plan:
 
 def _start(plan: Plan, wanted: Sequence[Component], supervisor: Supervisor) -> None:
     unused = ONLY_WITH_GRAFANA | (set() if plan.jaeger else ONLY_WITH_JAEGER)
+    unused = unused | (UNUSED if plan.scale else set())
     check_free({name: port for name, port in plan.ports.items() if name not in unused})
     make_secrets(plan.secrets)
-    for name in ("", "prometheus", "alertmanager"):
-        (plan.data / name).mkdir(parents=True, exist_ok=True)
+    for each in wanted:
+        (plan.data / each.name).mkdir(parents=True, exist_ok=True)
     # A target that is never there would be an alert: the embedded store counts no spans.
     left_out = [
         "targets/grafana.yaml",
@@ -185,13 +209,16 @@ def _start(plan: Plan, wanted: Sequence[Component], supervisor: Supervisor) -> N
         secrets_dir=plan.secrets,
         speed=plan.speed,
         left_out=left_out,
+        changes=changes(plan) if plan.scale else {},
     )
+    if plan.scale:
+        write_upstreams(plan)
     run_folder.save(plan)
     supervisor.start(wanted, plan.root)
 
 
 def _wait_until_healthy(
-    wanted: Sequence[Component], supervisor: Supervisor, progress: Progress
+    wanted: Sequence[Component], supervisor: Supervisor, progress: Progress, within: float
 ) -> None:
     began = time.monotonic()
     waiting = list(wanted)
@@ -205,8 +232,8 @@ def _wait_until_healthy(
                 progress(f"{component.name} is healthy ({time.monotonic() - began:.1f} s)")
         return not waiting
 
-    if not wait_until(all_are, HEALTHY_WITHIN, pause=0.2):
-        raise _failure(waiting[0].name, f"is not healthy after {HEALTHY_WITHIN:g} s", supervisor)
+    if not wait_until(all_are, within, pause=0.2):
+        raise _failure(waiting[0].name, f"is not healthy after {within:g} s", supervisor)
 
 
 def _check_trying(

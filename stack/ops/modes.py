@@ -42,6 +42,8 @@ def decide(plan: Plan, wanted: str, progress: Progress) -> Compose | Local:
     running = running_plan(plan)
     if running is not None and wanted not in {"auto", running.mode}:
         raise OpsError(f"the stack runs in {running.mode} mode already; `make down` stops it")
+    if running is not None and plan.scale and not running.scale:
+        raise OpsError("the stack runs already, each part once; `make down` stops it first")
     if running is not None:
         # What was added since gets its port.
         plan = replace(running, ports={**plan.ports, **running.ports})

@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from dotenv import dotenv_values
 
@@ -39,6 +40,7 @@ ONLY_LOCAL = {"LOADGEN_METRICS_PORT", "JAEGER_HEALTH_PORT"}
 # Nothing has these where the embedded trace store takes Jaeger's place.
 ONLY_WITH_JAEGER = {"OTLP_GRPC_PORT", "SPAN_METRICS_PORT", "JAEGER_HEALTH_PORT"}
 LOCALHOST = "127.0.0.1"
+NOTHING: Mapping[str, int] = MappingProxyType({})
 
 
 def default_ports(root: Path) -> dict[str, int]:
@@ -50,8 +52,15 @@ def default_ports(root: Path) -> dict[str, int]:
     return {**DEFAULTS, **{each.variable: each.port for each in added(root)}}
 
 
-def read_ports(root: Path, environ: Mapping[str, str] = os.environ) -> dict[str, int]:
+def read_ports(
+    root: Path, environ: Mapping[str, str] = os.environ, further: Mapping[str, int] = NOTHING
+) -> dict[str, int]:
     """Return the port of each variable; the environment wins over `.env` in `root`.
+
+    Args:
+        root: the checkout.
+        environ: the environment.
+        further: more variables with their defaults.
 
     Raises:
         ConfigurationError: a variable is no port, or two have the same.
@@ -60,7 +69,7 @@ def read_ports(root: Path, environ: Mapping[str, str] = os.environ) -> dict[str,
     texts = _settings(root, environ)
     ports = {
         name: read(texts, name, integer(1, 65_535), port)
-        for name, port in default_ports(root).items()
+        for name, port in {**default_ports(root), **further}.items()
     }
     owners: dict[int, str] = {}
     for name, port in ports.items():

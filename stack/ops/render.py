@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -24,6 +25,7 @@ _FILES = {
     "prometheus": ("prometheus.yml", "targets/*.yaml", "rules/*.rules.yml"),
     "alertmanager": ("alertmanager.yml", "templates/*.tmpl"),
     "grafana": ("provisioning/*/*.yaml", "dashboards/*.json"),
+    "thanos": ("rules/*.rules.yml", "generated/*.y*ml"),
 }
 _INTERVALS = {
     "scrape_interval",
@@ -46,8 +48,9 @@ def render(
     secrets_dir: Path,
     speed: float = 1.0,
     left_out: Collection[str] = (),
+    changes: Mapping[str, Callable[[Any], Any]] = MappingProxyType({}),
 ) -> None:
-    """Write the files of Prometheus, Alertmanager and Grafana that the components read.
+    """Write the files of Prometheus, Alertmanager, Grafana and Thanos that the components read.
 
     Args:
         root: the checkout.
@@ -56,6 +59,7 @@ def render(
         secrets_dir: takes the place of `/run/secrets`.
         speed: all durations are divided by it; ranges count as 15 minutes at most before that.
         left_out: files of Prometheus that are not written: the targets of what does not run.
+        changes: what is made of a file first, by its path in the checkout.
 
     Raises:
         OpsError: a file cannot be read or understood; the message names it.
@@ -68,6 +72,7 @@ def render(
             secrets_dir,
             speed=speed,
             left_out=left_out if name == "prometheus" else (),
+            changes=changes,
         ).run(*patterns)
 
 
@@ -83,8 +88,10 @@ class _Rendering:
         *,
         speed: float,
         left_out: Collection[str],
+        changes: Mapping[str, Callable[[Any], Any]],
     ) -> None:
         self._source = source
+        self._changes = changes
         self._left_out = left_out
         self._dest = dest
         self._speed = speed
@@ -115,7 +122,10 @@ class _Rendering:
     def _yaml(self, path: Path) -> str:
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
-            changed = self._changed(content, "")
+            change = self._changes.get(
+                str(path.relative_to(self._source.parent)), lambda same: same
+            )
+            changed = self._changed(change(content), "")
         except (OSError, ValueError, yaml.YAMLError) as error:
             raise OpsError(f"{path}: {error}") from error
         header = _HEADER.format(source=path.relative_to(self._source.parent))

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
 
 from stack.ops.added import variable_of
-from stack.ops.binaries import Binaries
-from stack.ops.components import Component, Plan, components
+from stack.ops.components import Component, Plan
 from stack.ops.docker.compose import Compose
 from stack.ops.docker.containers import Usage, usage
-from stack.ops.local import healthy
+from stack.ops.local import everything, healthy
 from stack.ops.modes import running_plan
 from stack.ops.supervisor import Supervisor
 
@@ -89,8 +87,7 @@ def _of_processes(plan: Plan) -> list[Row]:
     supervisor = Supervisor(plan.run_dir)
     if not supervisor.running():
         return []
-    nowhere = Path()
-    known = components(plan, Binaries(nowhere, nowhere, nowhere, nowhere))
+    known = everything(plan)
     states = {each.name: each for each in supervisor.processes()}
     found = [
         _row(each, states[each.name].pid, states[each.name].state.lower())

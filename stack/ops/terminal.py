@@ -15,6 +15,7 @@ from stack.errors import ConfigurationError, OpsError
 from stack.ops import run_folder
 from stack.ops.components import Plan
 from stack.ops.ports import read_load_rate, read_ports, read_project
+from stack.ops.scale.ports import SCALED
 
 P = ParamSpec("P")
 
@@ -43,15 +44,17 @@ def tell(line: str) -> None:
     out.print(f"  {escape(line)}", soft_wrap=True)
 
 
-def plan_in(run_dir: Path | None) -> Plan:
+def plan_in(run_dir: Path | None, *, scale: bool = False) -> Plan:
     """Return what would be started.
 
     Args:
         run_dir: where everything that is written goes; `.run` in the checkout if nothing is said.
+        scale: whether each part runs at least twice.
     """
     root = run_folder.checkout()
-    ports, load = read_ports(root), read_load_rate(root)
-    return Plan(root, folder_of(run_dir), ports, load=load, project=read_project(root))
+    ports, load = read_ports(root, further=SCALED if scale else {}), read_load_rate(root)
+    project = read_project(root)
+    return Plan(root, folder_of(run_dir), ports, load=load, project=project, scale=scale)
 
 
 def folder_of(run_dir: Path | None) -> Path:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -60,11 +60,11 @@ def until(
 class Pipeline:
     """A stack of this checkout in a run folder, and a Compose project, of its own."""
 
-    def __init__(self, run_dir: Path, mode: str = "local") -> None:
+    def __init__(self, run_dir: Path, mode: str = "local", ports: Sequence[str] = PORTS) -> None:
         self.run_dir = run_dir
         self.mode = mode
         self.project = f"stack-test-{uuid.uuid4().hex[:8]}"
-        self.ports = free_ports()
+        self.ports = free_ports(ports)
         self.env = {**os.environ, **{k: str(v) for k, v in self.ports.items()}}
         del self.env["OTEL_TRACES_EXPORTER"]
         self.env |= {"STACK_RUN_DIR": str(run_dir), "STACK_BIN_DIR": str(shared_binaries())}
@@ -231,12 +231,12 @@ def free_port() -> int:
     return next(iter(free_ports().values()))
 
 
-def free_ports() -> dict[str, int]:
+def free_ports(names: Sequence[str] = PORTS) -> dict[str, int]:
     """Return a free port for each variable."""
-    sockets = [socket.socket() for _ in PORTS]
+    sockets = [socket.socket() for _ in names]
     for each in sockets:
         each.bind(("127.0.0.1", 0))
-    ports = {name: each.getsockname()[1] for name, each in zip(PORTS, sockets, strict=True)}
+    ports = {name: each.getsockname()[1] for name, each in zip(names, sockets, strict=True)}
     for each in sockets:
         each.close()
     return ports

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
 
 import httpx
 import psutil
 
 from stack.errors import OpsError
-from stack.ops.binaries import Binaries
-from stack.ops.components import Component, Plan, components
+from stack.ops.components import Component, Plan
 from stack.ops.docker.compose import Compose
 from stack.ops.doctor import mends
 from stack.ops.doctor.finding import NotCheckedError, Problem, Report
 from stack.ops.doctor.sources import Sources, why
+from stack.ops.local import everything
 from stack.ops.supervisor import ProcessState, Supervisor
 
 
@@ -50,8 +49,7 @@ def _containers(plan: Plan) -> Report:
 
 
 def _processes(sources: Sources) -> Report:
-    nowhere = Path()
-    wanted = components(sources.plan, Binaries(nowhere, nowhere, nowhere, nowhere))
+    wanted = everything(sources.plan)
     states = {each.name: each for each in Supervisor(sources.plan.run_dir).processes()}
     with ThreadPoolExecutor(len(wanted)) as pool:
         answers = list(pool.map(lambda each: _not_ready(sources, each), wanted))

@@ -9,8 +9,7 @@ from pathlib import Path
 from stack.errors import OpsError
 from stack.ops.added import FILE, module_of
 from stack.ops.rule_files import ENDING
-from stack.ops.rule_files import FOLDER as RULES
-from stack.ops.slo.rules import generate
+from stack.ops.slo.files import RULES_FOLDERS, rules_of
 from stack.ops.slo.spec import FOLDER as SPECS
 from stack.ops.slo.spec import parse
 
@@ -72,7 +71,10 @@ def made(name: str, port: int) -> dict[Path, str]:
     return {
         folder(name) / FILE: _SERVICE.format(name=name, port=port),
         spec: text,
-        RULES / f"slo-{name}{ENDING}": generate(found, str(spec)),
+        **{
+            rules / f"slo-{name}{ENDING}": rules_of(found, str(spec), rules)
+            for rules in RULES_FOLDERS
+        },
     }
 
 

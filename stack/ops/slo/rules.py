@@ -27,16 +27,22 @@ _UNBROKEN = "\N{NO-BREAK SPACE}"
 Rule = dict[str, Any]
 
 
-def generate(spec: Spec, source: str) -> str:
+def generate(spec: Spec, source: str, *, over_replicas: bool = False) -> str:
     """Return the text of the rules file of a spec; the same spec gives the same text.
 
     Args:
         spec: the objectives of one service.
         source: the file that they stand in, for the header.
+        over_replicas: whether Thanos evaluates them: what one replica of a pair does not answer,
+            the other does, and the rule goes on.
     """
     groups = [group for slo in spec.slos for group in _groups(slo, spec.service)]
+    if over_replicas:
+        groups = [{"partial_response_strategy": "warn", **group} for group in groups]
     text = yaml.dump({"groups": groups}, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
-    text = re.sub(r"\n(?=  - name:|      - (?:record|alert):)", "\n\n", text)
+    text = re.sub(
+        r"\n(?=  - (?:name|partial_response_strategy):|      - (?:record|alert):)", "\n\n", text
+    )
     text = re.sub(r"(groups:|rules:)\n\n", r"\1\n", text).replace(_UNBROKEN, " ")
     return HEADER.format(source=source) + text
 

@@ -1,0 +1,1 @@
+"""The same stack when one machine no longer serves."""

@@ -1,0 +1,177 @@
+"""The metrics' side of local mode at scale: a pair of Prometheus, Thanos over it, a bucket."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from stack.ops.added import variable_of
+from stack.ops.binaries import Binaries
+from stack.ops.components import Component, Plan, alertmanager, prometheus
+from stack.ops.scale.ports import PAIR
+from stack.ops.scale.prometheus import REPLICA_LABEL, REPLICA_VARIABLE
+
+# The first of each pair is that of the one machine, with its port and its data.
+_NAMES = {"a": "", "b": "-b"}
+# Thanos takes up finished blocks, so no block may change any more: Prometheus does not compact.
+_BLOCK = "2h"
+_SCRAPED_AND_JUDGED = 5.0
+
+
+def prometheus_pair(plan: Plan, binaries: Binaries) -> list[Component]:
+    """Two that scrape and judge the same."""
+    return [
+        replace(
+            each := prometheus(plan, binaries, f"prometheus{_NAMES[letter]}"),
+            command=(
+                *each.command,
+                f"--storage.tsdb.min-block-duration={_BLOCK}",
+                f"--storage.tsdb.max-block-duration={_BLOCK}",
+            ),
+            environment={REPLICA_VARIABLE: letter},
+        )
+        for letter in PAIR
+    ]
+
+
+def alertmanager_pair(plan: Plan, binaries: Binaries) -> list[Component]:
+    """Two that tell each other what they have sent."""
+    found = []
+    for letter, other in zip(PAIR, reversed(PAIR), strict=True):
+        name = f"alertmanager{_NAMES[letter]}"
+        own, peer = (f"ALERTMANAGER{_NAMES[each]}_CLUSTER".upper() for each in (letter, other))
+        gossip = (
+            f"--cluster.listen-address={plan.bind(_port(own))}",
+            f"--cluster.peer={plan.bind(_port(peer))}",
+            # How long the second waits for word of the first before it sends, too.
+            f"--cluster.peer-timeout={max(3.0, 15 / plan.speed):g}s",
+        )
+        found.append(alertmanager(plan, binaries, name, gossip))
+    return found
+
+
+def thanos(plan: Plan, program: Path) -> list[Component]:
+    """What reads both, keeps blocks in the bucket, and judges objectives over all of it."""
+    bucket = f"--objstore.config-file={plan.root / 'thanos' / 'folder.yml'}"
+    endpoints = [plan.bind(_port(f"{name}_GRPC")) for name in ("SIDECAR_A", "SIDECAR_B", "STORE")]
+    alertmanagers = (plan.url("ALERTMANAGER_PORT"), plan.url("ALERTMANAGER_B_PORT"))
+    rules = plan.config / "thanos" / "rules" / "slo-*.rules.yml"
+    stores = [
+        *(_sidecar(plan, program, letter, bucket) for letter in PAIR),
+        _component(
+            plan,
+            program,
+            "store",
+            "blocks in the bucket",
+            bucket,
+            f"--sync-block-duration={60 / plan.speed:g}s",
+            data=True,
+        ),
+        _component(
+            plan,
+            program,
+            "rule",
+            "objectives over all Prometheus",
+            bucket,
+            f"--query={plan.url('QUERY_PORT')}",
+            f"--rule-file={rules}",
+            f"--eval-interval={max(1.0, _SCRAPED_AND_JUDGED / plan.speed):g}s",
+            f"--resend-delay={plan.resend_delay}s",
+            *(f"--alertmanagers.url={each}" for each in alertmanagers),
+            f"--alert.query-url={plan.metrics_url}",
+            f"--alert.label-drop={REPLICA_LABEL}",
+            '--label=stack="local"',
+            f'--label={REPLICA_LABEL}="rule"',
+            data=True,
+        ),
+    ]
+    readers = [
+        _component(
+            plan,
+            program,
+            "query",
+            "all metrics, each once",
+            f"--query.replica-label={REPLICA_LABEL}",
+            *(f"--endpoint={each}" for each in [*endpoints, plan.bind("RULE_GRPC_PORT")]),
+            # What hangs is left out before a person gives up.
+            "--store.response-timeout=2s",
+            "--query.timeout=30s",
+        ),
+        _component(
+            plan,
+            program,
+            "query-frontend",
+            "all metrics (Prometheus' API)",
+            f"--query-frontend.downstream-url={plan.url('QUERY_PORT')}",
+            grpc=False,
+        ),
+        _component(
+            plan,
+            program,
+            "compact",
+            "larger and coarser blocks",
+            bucket,
+            "--wait",
+            "--retention.resolution-raw=32d",
+            "--retention.resolution-5m=180d",
+            "--retention.resolution-1h=2y",
+            data=True,
+            grpc=False,
+        ),
+    ]
+    return [*stores, *readers]
+
+
+def _sidecar(plan: Plan, program: Path, letter: str, bucket: str) -> Component:
+    name = f"prometheus{_NAMES[letter]}"
+    return _component(
+        plan,
+        program,
+        f"sidecar-{letter}",
+        "",
+        bucket,
+        f"--prometheus.url={plan.url(variable_of(name))}",
+        f"--tsdb.path={plan.data / name}",
+        # What the one machine had put together before is read from the bucket, too.
+        "--shipper.upload-compacted",
+    )
+
+
+def _component(
+    plan: Plan,
+    program: Path,
+    name: str,
+    shows: str,
+    *options: str,
+    data: bool = False,
+    grpc: bool = True,
+) -> Component:
+    """Return one of Thanos' processes; `sidecar-a` is the command `sidecar`."""
+    port = variable_of(name)
+    command = "sidecar" if name.startswith("sidecar-") else name
+    return Component(
+        name,
+        (
+            str(program),
+            command,
+            "--log.level=warn",
+            "--log.format=json",
+            f"--http-address={plan.bind(port)}",
+            "--http-grace-period=1s",
+            *(
+                (f"--grpc-address={plan.bind(_port(f'{name}_GRPC'))}", "--grpc-grace-period=1s")
+                if grpc
+                else ()
+            ),
+            *((f"--data-dir={plan.data / name}",) if data else ()),
+            *options,
+        ),
+        plan.url(port, "/-/ready"),
+        plan.url(port) if shows else "",
+        shows,
+        {"BUCKET_DIR": str(plan.data / "bucket")},
+    )
+
+
+def _port(name: str) -> str:
+    return variable_of(name.lower())

@@ -1,0 +1,119 @@
+"""Prometheus' own configuration as a pair's, behind Thanos: what is changed in it, and why."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Literal
+
+from stack.ops.scale.ports import REPLICAS
+
+Config = dict[str, Any]
+# Of a replica, from its environment; both read the same file.
+REPLICA_LABEL, REPLICA_VARIABLE = "replica", "PROMETHEUS_REPLICA"
+# All rule files but `slo-*`, as far as Go's patterns can say that: those are Thanos Ruler's, for an
+# objective is of all that any Prometheus has seen.
+_NOT_GLOBAL = ("[^s]*", "s[^l]*", "sl[^o]*", r"slo[^\-]*")
+_PORTS = {"gateway": 8000, "retrieval": 8001, "llm": 8002}
+THANOS = ("query-frontend", "query", "sidecar-a", "sidecar-b", "store", "rule", "compact")
+_THANOS_PORT, _BALANCER_PORT = 10902, 9180
+_PAIRS = {
+    "prometheus": ["prometheus:9090", "prometheus-b:9090"],
+    "alertmanager": ["alertmanager:9093", "alertmanager-b:9093"],
+    "jaeger": ["jaeger:8888", "collector-a:8888", "collector-b:8888"],
+}
+_SPAN_METRICS = ["collector-a:8889", "collector-b:8889"]
+
+
+def scaled(config: Config, discovery: Literal["dns", "files"]) -> Config:
+    """Return the configuration of each of several Prometheus.
+
+    Args:
+        config: that of the one, as read from `prometheus.yml`.
+        discovery: how what runs several times is found: each container by the name of all, or in
+            the file of the targets, which has to list them.
+    """
+    found = copy.deepcopy(config)
+    found["global"]["external_labels"][REPLICA_LABEL] = f"${{{REPLICA_VARIABLE}}}"
+    found["rule_files"] = [f"rules/{pattern}.rules.yml" for pattern in _NOT_GLOBAL]
+    alerting = found["alerting"]
+    alerting["alertmanagers"] = [{"static_configs": [{"targets": list(_PAIRS["alertmanager"])}]}]
+    # Both say the same, and so it is one alert.
+    alerting["alert_relabel_configs"] = [{"regex": REPLICA_LABEL, "action": "labeldrop"}]
+    for job in found["scrape_configs"]:
+        if job["job_name"] in _PAIRS:
+            job["static_configs"][0]["targets"] = _PAIRS[job["job_name"]]
+        if job["job_name"] == "services" and discovery == "dns":
+            _by_name(job)
+        if job["job_name"] == "spanmetrics":
+            del job["file_sd_configs"]
+            job["static_configs"] = [{"targets": _SPAN_METRICS, "labels": {"service": "jaeger"}}]
+    found["scrape_configs"] += [
+        _job("thanos", [f"{name}:{_THANOS_PORT}" for name in THANOS]),
+        _job("balancer", [f"balancer:{_BALANCER_PORT}"]),
+    ]
+    return found
+
+
+def sharded(config: Config, shards: int, shard: int) -> Config:
+    """Return a configuration with which each target is scraped by one of several Prometheus.
+
+    Rules that look at several targets need all of them: none is left here, they are Thanos Ruler's.
+
+    Args:
+        config: as `scaled` returns it.
+        shards: how many there are.
+        shard: which of them this is, from 0.
+    """
+    found = copy.deepcopy(config)
+    found["rule_files"] = []
+    for job in found["scrape_configs"]:
+        job["relabel_configs"] = [
+            *job.get("relabel_configs", []),
+            {
+                "source_labels": ["__address__"],
+                "modulus": shards,
+                "target_label": "__tmp_shard",
+                "action": "hashmod",
+            },
+            {"source_labels": ["__tmp_shard"], "regex": str(shard), "action": "keep"},
+        ]
+    return found
+
+
+def over_all(sources: Config, url: str) -> Config:
+    """Return Grafana's data sources with the metrics of all Prometheus in place of one's.
+
+    Args:
+        sources: as read from the file.
+        url: that of Thanos' query frontend.
+    """
+    found = copy.deepcopy(sources)
+    for source in found["datasources"]:
+        if source["type"] == "prometheus":
+            source["url"] = url
+            source["jsonData"]["prometheusType"] = "Thanos"
+    return found
+
+
+def _by_name(job: Config) -> None:
+    """Let each container be a target; in the file of the targets their name is one."""
+    job["dns_sd_configs"] = [
+        {"names": [name], "type": "A", "port": _PORTS[name], "refresh_interval": "5s"}
+        for name in REPLICAS
+    ]
+    names = "|".join(REPLICAS)
+    job["relabel_configs"] = [
+        {"source_labels": ["__address__"], "regex": rf"({names}):\d+", "action": "drop"},
+        {
+            "source_labels": ["__meta_dns_name"],
+            "regex": "(.+)",
+            "target_label": "service",
+        },
+    ]
+
+
+def _job(name: str, targets: list[str]) -> Config:
+    return {
+        "job_name": name,
+        "static_configs": [{"targets": targets, "labels": {"service": name}}],
+    }
