@@ -28,7 +28,7 @@ ELSEWHERE = (
     *("make fire-drill", "make chaos SCENARIO=ALL", "make slo", "make runbooks", "make pictures"),
     *(".venv/bin/python -m tests.", ".venv/bin/python -m benchmarks.dashboard_page"),
     *(".venv/bin/python -m http.server", "make bench", "make docs", "make lock"),
-    *("docker compose ", "gunicorn "),
+    *("make thanos", "make scaled", "docker compose ", "gunicorn "),
 )
 PROGRAMS = ("make ", "curl ", ".venv/bin/")
 
