@@ -58,8 +58,8 @@ pictures: $(VENV)/.dev ## Take the guides' pictures anew: 8 minutes; needs Chrom
 	@STACK_PICTURES=1 $(BIN)/pytest tests/integration/test_console.py tests/integration/test_inbox_page.py \
 	  tests/integration/test_notifications_mail.py -k "fault or clicks or fires or guides or answer"
 
-images: $(VENV)/.ops ## Build all container images without a registry: 6 minutes, once
-	@$(STACK) images
+images: $(VENV)/.ops ## Build all container images without a registry: 6 minutes, once (SCALE=1: Thanos' too)
+	@$(STACK) images $(if $(SCALE),--scale)
 
 docs: $(VENV)/.dev ## Make a site of the guides and the library's reference in .run/site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet

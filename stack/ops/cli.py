@@ -110,13 +110,14 @@ def down(run_dir: Path | None, volumes: bool) -> None:
 
 @main.command("images")
 @click.option("--rebuild", is_flag=True, help="Also what is there already.")
+@click.option("--scale", is_flag=True, help="Also what `stack up --scale` runs.")
 @click.pass_obj
 @command
-def build_images(run_dir: Path | None, rebuild: bool) -> None:
+def build_images(run_dir: Path | None, rebuild: bool, scale: bool) -> None:
     """Build the images that no registry is needed for, from packages."""
     folder = folder_of(run_dir)
     engine = find_engine(folder)
-    build.build(run_folder.checkout(), folder, engine, tell, anew=rebuild)
+    build.build(run_folder.checkout(), folder, engine, tell, anew=rebuild, scale=scale)
     for name, size in build.listing(engine):
         out.print(f"{name:28} {size / 1e6:5.0f} MB")
 

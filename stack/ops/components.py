@@ -232,13 +232,8 @@ def _app(service: str) -> str:
     return f"services.{module_of(service)}.app:create_app()"
 
 
-def jaeger(plan: Plan, spans: str = "") -> Component:
-    """Jaeger, all of it in one process.
-
-    Args:
-        plan: what runs.
-        spans: what stands before the variables of the ports that spans, and their metrics, have.
-    """
+def jaeger(plan: Plan) -> Component:
+    """Jaeger, all of it in one process."""
     config = plan.root / "jaeger" / "config.yaml"
     return Component(
         "jaeger",
@@ -246,16 +241,21 @@ def jaeger(plan: Plan, spans: str = "") -> Component:
         plan.url("JAEGER_HEALTH_PORT", "/status"),
         plan.url("JAEGER_QUERY_PORT"),
         "traces (Jaeger)",
-        jaeger_environment(plan, spans),
+        jaeger_environment(plan),
     )
 
 
-def jaeger_environment(plan: Plan, spans: str = "") -> dict[str, str]:
-    """Return the variables that `jaeger/config.yaml` reads, for local mode; as of `jaeger`."""
-    own = ("JAEGER_QUERY_PORT", "JAEGER_METRICS_PORT", "JAEGER_HEALTH_PORT")
-    of_spans = ("OTLP_GRPC_PORT", "OTLP_HTTP_PORT", "SPAN_METRICS_PORT")
-    found = {name: str(plan.ports[name]) for name in own}
-    found |= {name: str(plan.ports[f"{spans}{name}"]) for name in of_spans}
+def jaeger_environment(plan: Plan) -> dict[str, str]:
+    """Return the variables that `jaeger/config.yaml` reads, for local mode."""
+    ports = (
+        "JAEGER_QUERY_PORT",
+        "JAEGER_METRICS_PORT",
+        "JAEGER_HEALTH_PORT",
+        "OTLP_GRPC_PORT",
+        "OTLP_HTTP_PORT",
+        "SPAN_METRICS_PORT",
+    )
+    found = {name: str(plan.ports[name]) for name in ports}
     if plan.speed != 1:
         found["SPANMETRICS_FLUSH_INTERVAL"] = f"{plan.span_metrics_interval:g}s"
     return found | {

@@ -18,6 +18,7 @@ from tests.required import skip_containers
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "compose.yaml"
+SCALE = ROOT / "compose.scale.yaml"
 # The variables that compose.yaml interpolates, with their defaults; one may stand in another's.
 VARIABLE = re.compile(r"\$\{(\w+)(?::-((?:[^{}]|\{[^}]*\})*))?\}")
 
@@ -42,13 +43,15 @@ def render(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Render:
         skip_containers(f"Compose: {error}")
     nothing = tmp_path_factory.mktemp("compose") / "env"
     nothing.touch()
-    inherited = {*dict(VARIABLE.findall(COMPOSE.read_text())), "COMPOSE_PROFILES", "COMPOSE_FILE"}
+    texts = COMPOSE.read_text() + SCALE.read_text()
+    inherited = {*dict(VARIABLE.findall(texts)), "COMPOSE_PROFILES", "COMPOSE_FILE"}
 
-    def rendered(**variables: str) -> dict[str, Any]:
+    def rendered(*overlays: Path, **variables: str) -> dict[str, Any]:
         with pytest.MonkeyPatch.context() as patched:
             for name in inherited & os.environ.keys():
                 patched.delenv(name)
-            options = [f"--project-directory={ROOT}", f"--file={COMPOSE}", f"--env-file={nothing}"]
+            files = [f"--file={each}" for each in (COMPOSE, *overlays)]
+            options = [f"--project-directory={ROOT}", *files, f"--env-file={nothing}"]
             command = [*program, *options, "--profile=*", "config", "--format=json"]
             document: dict[str, Any] = json.loads(run(command, env=variables))
         return document
@@ -60,3 +63,9 @@ def render(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Render:
 def document(render: Render) -> dict[str, Any]:
     """What runs when nobody sets anything."""
     return render()
+
+
+@pytest.fixture(scope="session")
+def scaled_document(render: Render) -> dict[str, Any]:
+    """What runs with the overlay of pairs when nobody sets anything."""
+    return render(SCALE)

@@ -20,6 +20,10 @@ Check = Callable[[Document], Iterator[str]]
 ONE_SHOT = "secrets"
 # A person opens it, as the other tools; it runs from the services' image.
 OWN_TOOL = "console"
+# It stands before the services, and speaks to nobody else.
+IN_FRONT = "balancer"
+# What a program's file asks for, though the program does not need it.
+ALLOWED = {IN_FRONT: ["NET_BIND_SERVICE"]}
 
 _OBSOLETE = ("version",)
 _OBSOLETE_IN_SERVICES = (
@@ -123,11 +127,11 @@ def has_read_only_root(document: Document) -> Iterator[str]:
 
 
 def has_no_capabilities(document: Document) -> Iterator[str]:
-    """All are dropped, none is added."""
+    """All are dropped; none is added that is not on the list of exceptions."""
     for name, service in services(document):
         if service.get("cap_drop") != ["ALL"]:
             yield f"{name}: keeps capabilities"
-        if service.get("cap_add"):
+        if service.get("cap_add") and service["cap_add"] != ALLOWED.get(name):
             yield f"{name}: adds {', '.join(service['cap_add'])}"
 
 
@@ -186,6 +190,7 @@ def separates_networks(document: Document) -> Iterator[str]:
         if "default" in networks:
             yield f"{name}: is in the default network"
         is_tool = name == OWN_TOOL or service["image"] != _own_image(document)
+        is_tool = is_tool and name != IN_FRONT
         (of_tools if is_tool else of_services).update(networks)
     shared = (of_services & of_tools) - {"default"}
     if shared != {"telemetry"}:

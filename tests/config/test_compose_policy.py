@@ -144,6 +144,14 @@ def test_the_stack_meets_each_rule(document: dict[str, Any], rule: str) -> None:
     assert list(RULES[rule](document)) == []
 
 
+@pytest.mark.parametrize("rule", RULES)
+def test_the_overlay_of_pairs_meets_each_rule_too(
+    scaled_document: dict[str, Any], rule: str
+) -> None:
+    """Every service of both files, as they are together."""
+    assert list(RULES[rule](scaled_document)) == []
+
+
 @pytest.mark.parametrize(
     ("rule", "change"),
     [(rule, change) for rule, _, change in BAD],

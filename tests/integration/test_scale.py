@@ -160,8 +160,8 @@ def test_everything_runs_twice_and_is_healthy(scaled: Scaled) -> None:
     status = scaled.status()
     unwell = {name: row["state"] for name, row in status.items() if not row["healthy"]}
     assert not unwell
-    pairs = {"prometheus", "alertmanager", "gateway-1", "retrieval-1", "llm-1", "collector-a"}
-    others = {"prometheus-b", "alertmanager-b", "gateway-2", "retrieval-2", "llm-2", "collector-b"}
+    pairs = {"prometheus", "alertmanager", "gateway-1", "retrieval-1", "llm-1"}
+    others = {"prometheus-b", "alertmanager-b", "gateway-2", "retrieval-2", "llm-2"}
     assert pairs | others <= set(status)
     until(lambda: not scaled.everywhere("up == 0"), "every target answers", 60)
     replicas = scaled.get(

@@ -18,8 +18,19 @@ from stack.ops import debian
 from stack.ops.commands import Progress, run
 from stack.ops.docker import layout, pip_settings
 from stack.ops.docker.engine import Engine
-from stack.ops.docker.images import ALERTMANAGER, IMAGES, JAEGER, PROMETHEUS, PYTHON, SERVICES
+from stack.ops.docker.images import (
+    ALERTMANAGER,
+    BALANCER,
+    JAEGER,
+    PROMETHEUS,
+    PYTHON,
+    SCALED_IMAGES,
+    SERVICES,
+    THANOS,
+)
 from stack.ops.jaeger import build_jaeger
+from stack.ops.scale.balancer import find_balancer
+from stack.ops.thanos import build_thanos
 
 _BUILD_SECONDS = 900
 _SUITE = "trixie"
@@ -28,7 +39,15 @@ _PYTHON_PACKAGES = "python3,python3-venv,ca-certificates,libstdc++6"
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 
 
-def build(root: Path, run_dir: Path, engine: Engine, progress: Progress, *, anew: bool) -> None:
+def build(
+    root: Path,
+    run_dir: Path,
+    engine: Engine,
+    progress: Progress,
+    *,
+    anew: bool,
+    scale: bool = False,
+) -> None:
     """Build every image that can be built, the services' included.
 
     Args:
@@ -37,6 +56,7 @@ def build(root: Path, run_dir: Path, engine: Engine, progress: Progress, *, anew
         engine: what builds them.
         progress: told in one line what happens.
         anew: also those that are there already.
+        scale: also those that only a stack of pairs runs.
 
     Raises:
         OpsError: some could not be built; the message names each and why.
@@ -51,6 +71,8 @@ def build(root: Path, run_dir: Path, engine: Engine, progress: Progress, *, anew
             str(ALERTMANAGER.built): builder.alertmanager,
             str(JAEGER.built): builder.jaeger,
         }
+        if scale:
+            steps |= {str(THANOS.built): builder.thanos, str(BALANCER.built): builder.balancer}
         for tag, make in steps.items():
             if not anew and engine.has_image(tag):
                 progress(f"{tag} is there already")
@@ -93,7 +115,7 @@ def build_services(root: Path, engine: Engine, python: str, progress: Progress) 
 
 def listing(engine: Engine) -> Iterator[tuple[str, int]]:
     """Yield the name and size in bytes of each image that was built here."""
-    for tag in [*(each.built for each in IMAGES if each.built), SERVICES]:
+    for tag in [*(each.built for each in SCALED_IMAGES if each.built), SERVICES]:
         if engine.has_image(tag):
             (found,) = json.loads(engine.run("image", "inspect", tag))
             yield tag, int(found["Size"])
@@ -138,6 +160,18 @@ class _Builder:
         program = build_jaeger(self._run_dir, self._progress)
         layout.programs(self._folder / "jaeger", {"jaeger": program})
         self._tool("jaeger", str(JAEGER.built))
+
+    def thanos(self) -> None:
+        """Make its image, of a static program."""
+        program = build_thanos(self._run_dir, self._progress)
+        layout.programs(self._folder / "thanos", {"thanos": program})
+        self._tool("thanos", str(THANOS.built))
+
+    def balancer(self) -> None:
+        """Make its image, of Debian's package."""
+        program = find_balancer(self._run_dir, self._progress)
+        layout.programs(self._folder / "balancer", {"caddy": program})
+        self._tool("balancer", str(BALANCER.built))
 
     def _packages(self) -> None:
         if not (self._folder / "prometheus").exists():

@@ -35,6 +35,8 @@ from stack.ops.render import render
 _SERVICES_VARIABLE = "SERVICES_IMAGE"
 # Its name and its profile: a plain `docker compose up` starts Grafana instead.
 CONSOLE = "console"
+# What is laid over the one machine's file; alone that one is found by Compose itself.
+_FILES = ("compose.yaml", "compose.scale.yaml")
 # Where the tokens are that the owner of the checkout uses too.
 _TOKENS = {
     "metrics_token": "/run/secrets/metrics_token",
@@ -74,10 +76,11 @@ class Compose:
         Raises:
             OpsError: another one cannot be had.
         """
-        chosen = images.choose(self.engine, self.named_images, self._progress)
+        chosen = images.choose(self.engine, self.named_images, self._progress, self._images)
+        build = f"`make images{' SCALE=1' if self.plan.scale else ''}` builds it"
         for each in chosen:
             if each.missing and each.image is not images.GRAFANA:
-                raise OpsError(f"{each.tag} cannot be had ({each.reason}); `make images` builds it")
+                raise OpsError(f"{each.tag} cannot be had ({each.reason}); {build}")
         return chosen
 
     @cached_property
@@ -90,10 +93,14 @@ class Compose:
             _SERVICES_VARIABLE: str(services["gateway"]["image"]),
             **{
                 each.variable: str(services[each.name]["image"])
-                for each in images.IMAGES
+                for each in self._images
                 if each is not images.PYTHON
             },
         }
+
+    @property
+    def _images(self) -> tuple[images.Image, ...]:
+        return images.SCALED_IMAGES if self.plan.scale else images.IMAGES
 
     def up(self) -> bool:
         """Start what does not run yet and wait until all of it is healthy.
@@ -289,7 +296,8 @@ class Compose:
     def _command(self, *arguments: str) -> list[str]:
         # What runs is said by name; without its profile the console would not be known.
         profile = f"--profile={CONSOLE}"
-        return [*self.program, f"--project-name={self.plan.project}", profile, *arguments]
+        files = [f"--file={each}" for each in _FILES] if self.plan.scale else []
+        return [*self.program, f"--project-name={self.plan.project}", profile, *files, *arguments]
 
     def _run(self, *arguments: str) -> str:
         return run(

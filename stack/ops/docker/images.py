@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -34,8 +34,11 @@ PROMETHEUS = Image("prometheus", "PROMETHEUS_IMAGE", "stack-prometheus:local")
 ALERTMANAGER = Image("alertmanager", "ALERTMANAGER_IMAGE", "stack-alertmanager:local")
 JAEGER = Image("jaeger", "JAEGER_IMAGE", "stack-jaeger:local")
 GRAFANA = Image("grafana", "GRAFANA_IMAGE", None)
-# To add one, add a line above and name it here.
+THANOS = Image("thanos", "THANOS_IMAGE", "stack-thanos:local")
+BALANCER = Image("balancer", "BALANCER_IMAGE", "stack-balancer:local")
+# To add one, add a line above and name it here; the last may be missing.
 IMAGES = (PYTHON, PROMETHEUS, ALERTMANAGER, JAEGER, GRAFANA)
+SCALED_IMAGES = (PYTHON, PROMETHEUS, ALERTMANAGER, JAEGER, THANOS, BALANCER, GRAFANA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,12 @@ class Choice:
         return self.origin == "missing"
 
 
-def choose(engine: Engine, official: Mapping[str, str], progress: Progress) -> list[Choice]:
+def choose(
+    engine: Engine,
+    official: Mapping[str, str],
+    progress: Progress,
+    wanted: Sequence[Image] = IMAGES,
+) -> list[Choice]:
     """Decide which images run; what is here is taken, and what is not is pulled.
 
     It ends at the first one that is needed and cannot be had. Where all others were built here,
@@ -70,12 +78,13 @@ def choose(engine: Engine, official: Mapping[str, str], progress: Progress) -> l
         engine: where they are looked for.
         official: the name in compose.yaml of each image, by variable.
         progress: told in one line what happens.
+        wanted: those that run.
 
     Raises:
         OpsError: the engine does not answer.
     """
     chosen: list[Choice] = []
-    for image in IMAGES:
+    for image in wanted:
         name = official[image.variable]
         closed = image.built is None and all(each.origin == "built" for each in chosen)
         choice = _here(engine, image, name)

@@ -1,0 +1,115 @@
+"""The overlay of pairs changes what it has to, and agrees with local mode and its own files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from stack.ops.scale.ports import REPLICAS, SCALED
+from stack.ops.scale.prometheus import THANOS, scaled
+from tests.config.conftest import COMPOSE, ROOT, SCALE, VARIABLE
+
+
+def targets(config: dict[str, Any]) -> set[str]:
+    """Return the hosts that the pair's Prometheus scrape, as far as they stand in its file."""
+    return {
+        target.partition(":")[0]
+        for job in config["scrape_configs"]
+        for group in job.get("static_configs", [])
+        for target in group["targets"]
+    }
+
+
+def test_whoever_is_scraped_runs(scaled_document: dict[str, Any]) -> None:
+    """Each host of the pair's configuration is a service of both files, and in their network."""
+    config = scaled(yaml.safe_load((ROOT / "prometheus" / "prometheus.yml").read_text()), "dns")
+    services = scaled_document["services"]
+    hosts = targets(config) | set(REPLICAS)
+    assert hosts <= set(services)
+    assert all("telemetry" in services[host]["networks"] for host in hosts)
+    assert set(THANOS) <= hosts
+
+
+def test_only_the_balancer_has_the_services_ports(scaled_document: dict[str, Any]) -> None:
+    """Several containers cannot have one port of this machine."""
+    services = scaled_document["services"]
+    for name in REPLICAS:
+        assert services[name].get("ports", []) == []
+        assert services[name]["deploy"]["replicas"] >= 2
+    published = [
+        (port["host_ip"], port["published"])
+        for service in services.values()
+        for port in service.get("ports", [])
+    ]
+    assert len(set(published)) == len(published)
+
+
+def test_a_pair_differs_in_its_label_its_data_and_its_port(
+    scaled_document: dict[str, Any],
+) -> None:
+    """And in nothing else."""
+    for one, other in (("prometheus", "prometheus-b"), ("alertmanager", "alertmanager-b")):
+        first, second = (scaled_document["services"][name] for name in (one, other))
+        assert first["command"] == second["command"]
+        assert first["image"] == second["image"]
+        for key in ("user", "cap_drop", "read_only", "deploy", "healthcheck", "networks"):
+            assert first.get(key) == second.get(key), key
+
+        def data(service: dict[str, Any]) -> list[str]:
+            return [
+                mount["source"]
+                for mount in service["volumes"]
+                if mount["type"] == "volume" and mount["source"].endswith("-data")
+            ]
+
+        assert len(data(first)) == len(data(second)) == 1
+        assert data(first) != data(second)
+    replicas = [
+        scaled_document["services"][name]["environment"]["PROMETHEUS_REPLICA"]
+        for name in ("prometheus", "prometheus-b")
+    ]
+    assert replicas == ["a", "b"]
+
+
+def test_grafana_and_the_console_ask_thanos_by_one_file(scaled_document: dict[str, Any]) -> None:
+    """It is laid over the one machine's, in both."""
+    place = "/etc/grafana/provisioning/datasources/stack.yaml"
+    for name in ("grafana", "console"):
+        mounts = {each["target"]: each for each in scaled_document["services"][name]["volumes"]}
+        source = Path(mounts[place]["source"])
+        assert source.relative_to(ROOT) == Path("thanos/generated/datasources.yaml")
+    sources = yaml.safe_load((ROOT / "thanos" / "generated" / "datasources.yaml").read_text())
+    assert sources["datasources"][0]["url"] == "http://query-frontend:10902"
+
+
+def test_every_file_that_is_mounted_is_there(scaled_document: dict[str, Any]) -> None:
+    """The engine would make a folder of one that is missing."""
+    for name, service in scaled_document["services"].items():
+        for mount in service.get("volumes", []):
+            if mount["type"] == "bind":
+                assert Path(mount["source"]).exists(), f"{name}: {mount['source']}"
+
+
+def test_ports_are_those_of_local_mode() -> None:
+    """What the overlay publishes by a variable has the same default there."""
+    defaults = dict(VARIABLE.findall(SCALE.read_text()))
+    one = dict(VARIABLE.findall(COMPOSE.read_text()))
+    published = {
+        name: int(default)
+        for name, default in defaults.items()
+        if name.endswith("_PORT") and name not in one
+    }
+    assert published == {name: SCALED[name] for name in published}
+    assert len(published) >= 4
+
+
+def test_the_overlay_repeats_no_service() -> None:
+    """What it does not change it does not name; a service of the one machine keeps its image."""
+    overlay = yaml.load(
+        re.sub(r"!(reset|override)\b", "", SCALE.read_text()), Loader=yaml.SafeLoader
+    )["services"]
+    for name in yaml.safe_load(COMPOSE.read_text())["services"].keys() & overlay.keys():
+        assert not overlay[name].keys() & {"image", "user", "read_only", "cap_drop"}, name
