@@ -35,6 +35,8 @@ def chaos(run_dir: Path | None, scenarios: tuple[str, ...], as_json: bool) -> No
     plan = running_plan(plan_in(run_dir))
     if plan is None:
         raise OpsError("nothing runs to be disturbed; `make up` starts it")
+    if plan.scale:
+        raise OpsError("what runs twice is not disturbed; `make down up` starts each part once")
     played: list[Played] = []
 
     def done(each: Played) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from stack.ops.doctor import mends
 from stack.ops.doctor.finding import NotCheckedError, Problem, Report
-from stack.ops.doctor.sources import SERVICES, Sources
+from stack.ops.doctor.sources import Sources
 
 _LOOK_BACK, _STEP = 3600.0, 5.0
 
@@ -82,20 +82,20 @@ def _how(labels: Mapping[str, str]) -> str:
 
 def _peer(sources: Sources, caller: str, name: str) -> tuple[str, str]:
     """Say how the called service is, and what mends it."""
-    if name not in SERVICES:
+    port = sources.services.get(name)
+    if port is None:
         return f"{name} is no component of the stack", mends.log(caller)
     try:
-        answer = sources.answer(SERVICES[name], "/readyz")
+        answer = sources.answer(port, "/readyz")
     except NotCheckedError as error:
         return f"{error}", mends.log(name)
     if answer.status_code != 200:
         return f"{name} is not ready: {answer.text[:120]}", mends.log(name)
-    on = faults_of(sources, name)
+    on = faults_of(sources, port)
     if on:
         shown = ", ".join(map(described, on))
-        return f"{name} answers and has a fault switched on: {shown}", mends.end_faults(
-            sources.plan, name
-        )
+        mend = mends.end_faults(sources.plan, port)
+        return f"{name} answers and has a fault switched on: {shown}", mend
     return (
         f"{name} answers that it is ready: if it is well, the next probe closes the breaker",
         mends.log(caller),
@@ -105,9 +105,9 @@ def _peer(sources: Sources, caller: str, name: str) -> tuple[str, str]:
 def faults(sources: Sources) -> Report:
     """List the faults that somebody has switched on."""
     problems, asked = [], []
-    for name in SERVICES:
+    for name, port in sources.instances.items():
         try:
-            on = faults_of(sources, name)
+            on = faults_of(sources, port)
         except NotCheckedError:
             # Who does not answer is named by another check.
             continue
@@ -116,7 +116,7 @@ def faults(sources: Sources) -> Report:
             problems.append(
                 Problem(
                     f"{name} has faults switched on: {', '.join(map(described, on))}",
-                    mends.end_faults(sources.plan, name),
+                    mends.end_faults(sources.plan, port),
                 )
             )
     if not asked:
@@ -124,8 +124,8 @@ def faults(sources: Sources) -> Report:
     return Report(f"asked {', '.join(asked)}", problems)
 
 
-def faults_of(sources: Sources, name: str) -> list[dict[str, Any]]:
-    """Return a service's faults; none where they are switched off altogether.
+def faults_of(sources: Sources, port: str) -> list[dict[str, Any]]:
+    """Return the faults of the service with that port; none where they are switched off altogether.
 
     Raises:
         NotCheckedError: it does not answer, or does not take the token.
@@ -135,7 +135,7 @@ def faults_of(sources: Sources, name: str) -> list[dict[str, Any]]:
     except OSError as error:
         raise NotCheckedError(f"the token cannot be read: {error}") from error
     headers = {"Authorization": f"Bearer {token}"}
-    answer = sources.answer(SERVICES[name], "/faults", headers=headers)
+    answer = sources.answer(port, "/faults", headers=headers)
     if answer.status_code == 404:
         return []
     if answer.status_code != 200:

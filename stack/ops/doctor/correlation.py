@@ -12,7 +12,7 @@ from stack.errors import OpsError
 from stack.ops import modes
 from stack.ops.doctor import mends
 from stack.ops.doctor.finding import NotCheckedError, Problem, Report
-from stack.ops.doctor.sources import SERVICES, Sources
+from stack.ops.doctor.sources import Sources
 
 _LINES = 200
 # Share of requests that may be logged without a trace: those that tracing refused as malformed.
@@ -49,7 +49,7 @@ class _Lines:
 def log_lines(sources: Sources) -> Report:
     """Read the newest log lines of each service."""
     problems, shown = [], []
-    for name in SERVICES:
+    for name in sources.instances:
         lines = _Lines()
         try:
             for line in islice(modes.logs(sources.plan, name, _LINES, follow=False), _LINES):

@@ -18,7 +18,7 @@ from stack.ops.binaries import NEEDED
 from stack.ops.components import Plan
 from stack.ops.doctor import mends
 from stack.ops.doctor.finding import NotCheckedError, Problem, Report
-from stack.ops.doctor.sources import SERVICES, Sources
+from stack.ops.doctor.sources import Sources
 from stack.ops.ports import ONLY_WITH_GRAFANA, ONLY_WITH_JAEGER, is_free
 from stack.ops.secrets import NAMES
 from stack.ops.supervisor import Supervisor
@@ -32,8 +32,8 @@ _LITTLE, _MUCH, _SHARE = 1e9, 10e9, 0.05
 def clocks(sources: Sources) -> Report:
     """Compare this machine's clock with those of the components."""
     skews: dict[str, float] = {}
-    for name, port in {**SERVICES, "prometheus": "PROMETHEUS_PORT"}.items():
-        path = "/healthz" if name in SERVICES else "/-/healthy"
+    for name, port in {**sources.services, "prometheus": "PROMETHEUS_PORT"}.items():
+        path = "/healthz" if name in sources.services else "/-/healthy"
         with suppress(NotCheckedError, TypeError, ValueError):
             before = time.time()
             answer = sources.answer(port, path)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stack.ops.components import Plan
-from stack.ops.doctor.sources import SERVICES
 
 
 def log(component: str) -> str:
@@ -33,10 +32,10 @@ def go_on(plan: Plan, component: str, pids: Sequence[int]) -> str:
     return f"kill -CONT {' '.join(map(str, pids))}"
 
 
-def end_faults(plan: Plan, service: str) -> str:
-    """Switch a service's faults off."""
+def end_faults(plan: Plan, port: str) -> str:
+    """Switch the faults off of the service with that port."""
     token = plan.secrets / "faults_token"
-    url = plan.url(SERVICES[service], "/faults")
+    url = plan.url(port, "/faults")
     return f'curl -s -X DELETE {url} -H "authorization: Bearer $(cat {token})"'
 
 

@@ -8,7 +8,7 @@ import yaml
 
 from stack.ops.doctor import mends
 from stack.ops.doctor.finding import NotCheckedError, Problem, Report
-from stack.ops.doctor.sources import SERVICES, Sources, listed
+from stack.ops.doctor.sources import Sources, listed
 
 # What Prometheus says of a scrape, what that means, and what mends it.
 _CAUSES = (
@@ -62,7 +62,7 @@ def _whose_token(sources: Sources, service: str) -> str:
     try:
         token = file.read_text(encoding="ascii").strip()
         headers = {"Authorization": f"Bearer {token}"}
-        status = sources.answer(SERVICES[service], "/metrics", headers=headers).status_code
+        status = sources.answer(sources.services[service], "/metrics", headers=headers).status_code
     except (OSError, KeyError, NotCheckedError):
         return ""
     if status == 200:

@@ -9,8 +9,10 @@ from typing import Any
 
 import httpx
 
+from stack.ops.added import added
 from stack.ops.components import Plan
 from stack.ops.doctor.finding import NotCheckedError
+from stack.ops.scale.ports import REPLICAS, replicas
 
 # Seconds for one answer: what hangs must not keep the doctor waiting.
 PATIENCE = 3.0
@@ -27,6 +29,12 @@ _OWNERS = {
     "JAEGER_QUERY_PORT": "the trace store",
     "OTLP_HTTP_PORT": "the OTLP port",
 }
+
+
+def services(plan: Plan) -> dict[str, str]:
+    """Return the variable of each service's port, those that were added to the stack's own, too."""
+    further = {each.name: each.variable for each in added(plan.root) if each.variable in plan.ports}
+    return {**SERVICES, **further}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,18 @@ class Sources:
     def __init__(self, plan: Plan, transport: httpx.BaseTransport | None = None) -> None:
         self.plan = plan
         self.http = httpx.Client(timeout=PATIENCE, transport=transport, trust_env=False)
+        self.services = services(plan)
+
+    @property
+    def instances(self) -> Mapping[str, str]:
+        """The variable of each process' port, where a service runs several times."""
+        if not self.plan.scale or self.plan.mode != "local":
+            return self.services
+        return {
+            name: port
+            for service, own in self.services.items()
+            for name, port in (replicas(service) if service in REPLICAS else [(service, own)])
+        }
 
     def answer(self, port: str, path: str, method: str = "GET", **options: Any) -> httpx.Response:
         """Return an answer, whatever its status.

@@ -41,6 +41,8 @@ def fire_drill(run_dir: Path | None, alerts: tuple[str, ...], as_json: bool) -> 
     plan = running_plan(plan_in(run_dir))
     if plan is None:
         raise OpsError("nothing runs to be drilled; `make up` starts it")
+    if plan.scale:
+        raise OpsError("what runs twice is not drilled; `make down up` starts each part once")
     wanted = [name for each in alerts for name in (names() if each == ALL else (each,))]
     try:
         lines = drill(plan, wanted, _quiet if as_json else tell)
