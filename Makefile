@@ -94,6 +94,8 @@ scaled: $(VENV)/.ops ## Write Thanos' files anew from those of the one machine
 
 thanos: $(VENV)/.ops ## Build Thanos, for SCALE=1 (once; needs Go; 2 minutes)
 	@$(BIN)/python -m stack.ops.thanos
+cassandra: $(VENV)/.ops ## Fetch Cassandra for the scaled stack (once; needs Java 17 and Maven)
+	@$(BIN)/python -m stack.ops.cassandra
 
 jaeger: $(VENV)/.ops ## Build Jaeger for local mode and images (once; needs Go; 4 minutes)
 	@$(BIN)/python -m stack.ops.jaeger
@@ -125,4 +127,4 @@ define install
 	touch $(VENV)/.$(1)
 endef
 
-.PHONY: up down load fire-drill chaos status doctor logs examples new-service remove-service slo dashboards pictures images runbooks scaled thanos jaeger docs test bench lint format lock clean help
+.PHONY: up down load fire-drill chaos status doctor logs examples new-service remove-service slo dashboards pictures images runbooks scaled thanos jaeger docs test bench lint format lock clean help cassandra
