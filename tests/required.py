@@ -1,4 +1,4 @@
-"""Whether a test that needs containers may be left out."""
+"""Whether a test that needs containers, or the scaled stack's programs, may be left out."""
 
 from __future__ import annotations
 
@@ -15,4 +15,11 @@ def skip_containers(reason: str) -> NoReturn:
     """
     if os.environ.get("STACK_REQUIRE_CONTAINERS") == "1":
         pytest.fail(f"{reason} (STACK_REQUIRE_CONTAINERS=1)", pytrace=False)
+    pytest.skip(reason)
+
+
+def skip_scaled(reason: str) -> NoReturn:
+    """Skip for want of a program of the scaled stack; fail where STACK_REQUIRE_SCALE=1 is set."""
+    if os.environ.get("STACK_REQUIRE_SCALE") == "1":
+        pytest.fail(f"{reason} (STACK_REQUIRE_SCALE=1)", pytrace=False)
     pytest.skip(reason)
