@@ -14,10 +14,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from stack.ops.cassandra import find_cassandra
+from stack.ops.cassandra import cassandra, find_cassandra
 from stack.ops.components import Component, Plan
 from stack.ops.jaeger import find_jaeger
-from stack.ops.scale.traces import COLLECTORS, Sampling, cassandra, collector, query
+from stack.ops.scale.traces import COLLECTORS, Sampling, collector, query
 from tests.alerting import free_port
 from tests.required import skip_scaled
 
@@ -145,7 +145,7 @@ def test_cassandra_restarted(traces: Traces) -> None:
     accepted = [traces.send("ab"[index % 2], each, span) for index, each in enumerate(meanwhile)]
     assert all(accepted)
     traces.start(cassandra(traces.plan, traces.jars))
-    assert _within(20, lambda: all(_try(traces, each) == {span} for each in meanwhile))
+    assert _within(60, lambda: all(_try(traces, each) == {span} for each in meanwhile))
     assert traces.found(before) == {span}
 
 
@@ -176,9 +176,7 @@ def test_collector_killed(traces: Traces, wait: bool) -> None:
     for sender in senders:
         sender.join()
     after = [span for span, at in acknowledged.items() if at > killed + 0.5]
-    in_flight = {
-        span for span, at in acknowledged.items() if abs(at - killed) < IN_FLIGHT_SECONDS
-    }
+    in_flight = {span for span, at in acknowledged.items() if abs(at - killed) < IN_FLIGHT_SECONDS}
     allowed = set() if wait else in_flight
     _within(10, lambda: traces.found(trace) >= acknowledged.keys())
     lost = acknowledged.keys() - traces.found(trace)
