@@ -94,7 +94,8 @@ scaled: $(VENV)/.ops ## Write Thanos' files anew from those of the one machine
 
 thanos: $(VENV)/.ops ## Build Thanos, for SCALE=1 (once; needs Go; 2 minutes)
 	@$(BIN)/python -m stack.ops.thanos
-cassandra: $(VENV)/.ops ## Fetch Cassandra for the scaled stack (once; needs Java 17 and Maven)
+
+cassandra: $(VENV)/.ops ## Fetch Cassandra, for SCALE=1 (once; needs Java 17 and Maven)
 	@$(BIN)/python -m stack.ops.cassandra
 
 jaeger: $(VENV)/.ops ## Build Jaeger for local mode and images (once; needs Go; 4 minutes)

@@ -26,6 +26,7 @@ from stack.ops.ports import (
 from stack.ops.render import render
 from stack.ops.scale import programs
 from stack.ops.scale.components import changes, scaled_addresses, scaled_components
+from stack.ops.scale.ports import UNUSED
 from stack.ops.scale.programs import Programs
 from stack.ops.scale.services import write_upstreams
 from stack.ops.secrets import make_secrets
@@ -190,6 +191,7 @@ def _with_trace_store(plan: Plan, progress: Progress) -> Plan:
 
 def _start(plan: Plan, wanted: Sequence[Component], supervisor: Supervisor) -> None:
     unused = ONLY_WITH_GRAFANA | (set() if plan.jaeger else ONLY_WITH_JAEGER)
+    unused = unused | (UNUSED if plan.scale else set())
     check_free({name: port for name, port in plan.ports.items() if name not in unused})
     make_secrets(plan.secrets)
     for each in wanted:

@@ -14,11 +14,13 @@ from typing import Any
 import pytest
 import yaml
 
+from stack.ops.cassandra import find_cassandra
 from stack.ops.jaeger import find_jaeger
 from stack.ops.scale.ports import SCALED
 from stack.ops.supervisor import Supervisor
 from stack.ops.thanos import find_thanos
 from tests.integration.conftest import PORTS, SPEED, Pipeline, shared_binaries, until
+from tests.required import skip_scaled
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -26,6 +28,8 @@ pytestmark = pytest.mark.timeout(300)
 HISTORY = 'work_done_total{service="history"}'
 HOURS = 3600
 BEGAN, ENDED = -10 * HOURS, -4 * HOURS
+# Who has a span of every question.
+CALLED = {"gateway", "retrieval", "llm"}
 # Seconds between two samples when time runs ten times as fast.
 SCRAPED = 1
 
@@ -72,7 +76,7 @@ class Scaled(Pipeline):
         try:
             yield
         finally:
-            file.unlink()
+            file.unlink(missing_ok=True)
             self._reload()
 
     def delivered(self, name: str) -> list[tuple[str, int]]:
@@ -92,6 +96,8 @@ def missing() -> str:
         return "no Jaeger; `make jaeger` builds it"
     if find_thanos(run_dir) is None:
         return "no Thanos; `make thanos` builds it"
+    if find_cassandra(run_dir) is None:
+        return "no Cassandra; `make cassandra` fetches it"
     return ""
 
 
@@ -115,7 +121,7 @@ def backfill(promtool: Path, data: Path) -> None:
 def single(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scaled]:
     """A stack of one machine, with hours of history and an alert that fires."""
     if reason := missing():
-        pytest.skip(reason)
+        skip_scaled(reason)
     stack = Scaled(tmp_path_factory.mktemp("scaled"))
     data = stack.run_dir / "data" / "prometheus"
     data.mkdir(parents=True)
@@ -161,10 +167,12 @@ def test_everything_runs_twice_and_is_healthy(scaled: Scaled) -> None:
     unwell = {name: row["state"] for name, row in status.items() if not row["healthy"]}
     assert not unwell
     pairs = {"prometheus", "alertmanager", "gateway-1", "retrieval-1", "llm-1"}
+    pairs |= {"cassandra", "jaeger-query", "jaeger-collector-a", "jaeger-collector-b"}
     others = {"prometheus-b", "alertmanager-b", "gateway-2", "retrieval-2", "llm-2"}
     assert pairs | others <= set(status)
-    until(lambda: not scaled.everywhere("up == 0"), "every target answers", 60)
     # A target of the one machine is remembered for minutes, but no longer scraped.
+    down = f"max_over_time(up[{4 * SCRAPED}s]) == 0"
+    until(lambda: not scaled.everywhere(down), "every target answers", 60)
     scraped = f"count by (replica) (count_over_time(up[{4 * SCRAPED}s]))"
 
     def by_both() -> bool:
@@ -267,3 +275,19 @@ def test_blocks_are_read_back_from_the_bucket(scaled: Scaled) -> None:
     assert scaled.query(asked) == []
     after = until(lambda: scaled.everywhere(asked), "the store has read the bucket", 90)
     assert after[0]["value"][1] == before
+
+
+@pytest.mark.parametrize("away", ["jaeger-collector-a", "jaeger-collector-b"])
+def test_a_killed_collector_costs_no_trace(scaled: Scaled, away: str) -> None:
+    """What is asked while one is away is found whole: the balancer hands spans to the other."""
+    with scaled.without(away):
+        traces = [scaled.ask().json()["trace_id"] for _ in range(20)]
+
+        def whole() -> bool:
+            return all(_services_of(scaled.trace(each)) >= CALLED for each in traces)
+
+        until(whole, "every trace has the spans of every service", 60)
+
+
+def _services_of(trace: dict[str, Any]) -> set[str]:
+    return {each["serviceName"] for each in trace["processes"].values()}

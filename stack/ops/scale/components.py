@@ -7,17 +7,18 @@ from typing import Any
 
 from stack.ops.binaries import Binaries
 from stack.ops.components import Component, Plan, added_services, console, load_generator
+from stack.ops.scale import traces
 from stack.ops.scale.metrics import alertmanager_pair, prometheus_pair, thanos
-from stack.ops.scale.ports import REPLICAS, replicas
+from stack.ops.scale.ports import PAIR, REPLICAS, replicas
 from stack.ops.scale.programs import Programs
 from stack.ops.scale.prometheus import THANOS, over_all, scaled
-from stack.ops.scale.services import balancer, replicated, traces
+from stack.ops.scale.services import balancer, replicated
 
 
 def scaled_components(plan: Plan, binaries: Binaries, programs: Programs) -> list[Component]:
     """List what runs, in the order in which it starts."""
     return [
-        traces(plan),
+        *traces.components(plan, programs.cassandra),
         *replicated(plan),
         balancer(plan, programs.caddy),
         *added_services(plan),
@@ -31,7 +32,12 @@ def scaled_components(plan: Plan, binaries: Binaries, programs: Programs) -> lis
 
 def scaled_addresses(plan: Plan) -> dict[str, str]:
     """Map host names and ports of the scaled configuration to where they are in local mode."""
-    return {
+    collectors = {
+        f"collector-{each}:{port}": plan.bind(f"COLLECTOR_{each.upper()}_{variable}_PORT")
+        for each in PAIR
+        for port, variable in ((8888, "METRICS"), (8889, "SPAN_METRICS"))
+    }
+    return collectors | {
         "prometheus-b:9090": plan.bind("PROMETHEUS_B_PORT"),
         "alertmanager-b:9093": plan.bind("ALERTMANAGER_B_PORT"),
         "balancer:9180": plan.bind("BALANCER_METRICS_PORT"),

@@ -26,13 +26,30 @@ SCALED: Mapping[str, int] = {
     "RULE_GRPC_PORT": 10941,
     "COMPACT_PORT": 10952,
     "BALANCER_METRICS_PORT": 9180,
-    "JAEGER_OTLP_HTTP_PORT": 14318,
+    "CASSANDRA_PORT": 9042,
+    "CASSANDRA_STORAGE_PORT": 7000,
+    "CASSANDRA_METRICS_PORT": 9404,
+    **{
+        f"COLLECTOR_{each.upper()}_{name}_PORT": base + 100 * number
+        for number, each in enumerate(PAIR)
+        for name, base in {
+            "OTLP_HTTP": 14318,
+            "OTLP_GRPC": 14317,
+            "METRICS": 18888,
+            "SPAN_METRICS": 18889,
+            "HEALTH": 14133,
+        }.items()
+    },
     **{
         f"{service.upper()}_{number}_PORT": base + number
         for (service, count), base in zip(REPLICAS.items(), (8100, 8110, 8120), strict=True)
         for number in range(1, count + 1)
     },
 }
+
+
+# Nothing has these: each collector has its own, and spans come over HTTP through the balancer.
+UNUSED = {"OTLP_GRPC_PORT", "SPAN_METRICS_PORT"}
 
 
 def replicas(service: str) -> list[tuple[str, str]]:

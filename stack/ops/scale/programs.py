@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stack.errors import OpsError
+from stack.ops.cassandra import find_cassandra
 from stack.ops.commands import Progress
 from stack.ops.scale.balancer import find_balancer
 from stack.ops.thanos import find_thanos
@@ -17,9 +18,10 @@ class Programs:
 
     thanos: Path
     caddy: Path
+    cassandra: Path
 
 
-NOWHERE = Programs(Path(), Path())
+NOWHERE = Programs(Path(), Path(), Path())
 
 
 def find(run_dir: Path, progress: Progress) -> Programs:
@@ -35,4 +37,7 @@ def find(run_dir: Path, progress: Progress) -> Programs:
     thanos = find_thanos(run_dir)
     if thanos is None:
         raise OpsError("at scale metrics need Thanos; `make thanos` builds it")
-    return Programs(thanos, find_balancer(run_dir, progress))
+    cassandra = find_cassandra(run_dir)
+    if cassandra is None:
+        raise OpsError("at scale traces need Cassandra; `make cassandra` fetches it")
+    return Programs(thanos, find_balancer(run_dir, progress), cassandra)

@@ -6,13 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from stack.ops.components import Component, Plan, jaeger, services
+from stack.ops.components import Component, Plan, services
 from stack.ops.ports import LOCALHOST
-from stack.ops.scale.ports import REPLICAS, replicas
+from stack.ops.scale.ports import PAIR, REPLICAS, replicas
 
 UPSTREAMS = "upstreams.caddy"
-# Where Jaeger takes spans; its usual port is the balancer's.
-_SPANS = "JAEGER_OTLP_HTTP_PORT"
 
 
 def replicated(plan: Plan) -> list[Component]:
@@ -38,13 +36,6 @@ def _replica(plan: Plan, service: Component, name: str, port: str) -> Component:
         address="",
         environment={**service.environment, **own},
     )
-
-
-def traces(plan: Plan) -> Component:
-    """Jaeger, which gets its spans through the balancer."""
-    one = jaeger(plan)
-    own = {"OTLP_HTTP_PORT": str(plan.ports[_SPANS])}
-    return replace(one, environment={**one.environment, **own})
 
 
 def balancer(plan: Plan, program: Path) -> Component:
@@ -77,7 +68,7 @@ def write_upstreams(plan: Plan) -> None:
     """Write who stands behind the balancer, where its file looks for it."""
     behind: Mapping[str, list[str]] = {
         **{service: [plan.bind(port) for _, port in replicas(service)] for service in REPLICAS},
-        "jaeger": [plan.bind(_SPANS)],
+        "collector": [plan.bind(f"COLLECTOR_{each.upper()}_OTLP_HTTP_PORT") for each in PAIR],
     }
     lines = [f"({name}) {{\n\tto {' '.join(addresses)}\n}}\n" for name, addresses in behind.items()]
     folder = plan.config / "caddy"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,7 +75,7 @@ def collector(
         }
     return Component(
         f"jaeger-collector-{name}",
-        (plan.jaeger, *(f"--config=file:{file}" for file in files)),
+        (*_after_cassandra(plan), *(f"--config=file:{file}" for file in files)),
         plan.url(f"{prefix}_HEALTH_PORT", "/status"),
         "",
         "traces' way in",
@@ -86,7 +87,7 @@ def query(plan: Plan) -> Component:
     """Return what shows the traces."""
     return Component(
         "jaeger-query",
-        (plan.jaeger, f"--config=file:{plan.root / 'jaeger' / 'query.yaml'}"),
+        (*_after_cassandra(plan), f"--config=file:{plan.root / 'jaeger' / 'query.yaml'}"),
         plan.url("JAEGER_HEALTH_PORT", "/status"),
         plan.url("JAEGER_QUERY_PORT"),
         "traces (Jaeger over Cassandra)",
@@ -98,9 +99,15 @@ def query(plan: Plan) -> Component:
             # Nobody asks it; any free port will do.
             "JAEGER_QUERY_GRPC_PORT": "0",
             "JAEGER_UI_CONFIG": str(plan.root / "jaeger" / "ui.json"),
-            "PROMETHEUS_URL": plan.url("PROMETHEUS_PORT"),
+            "PROMETHEUS_URL": plan.metrics_url,
         },
     )
+
+
+def _after_cassandra(plan: Plan) -> tuple[str, ...]:
+    """Jaeger, which ends at once where its store is not there yet."""
+    wait = "stack.ops.scale.after"
+    return (sys.executable, "-m", wait, plan.bind("CASSANDRA_PORT"), plan.jaeger)
 
 
 def _common(plan: Plan) -> dict[str, str]:
