@@ -54,6 +54,9 @@ slo: $(VENV)/.ops ## Write the SLO rules anew from prometheus/slo
 dashboards: $(VENV)/.ops ## Write Grafana's dashboards anew from stack/ops/dashboards
 	@$(STACK) dashboards generate
 
+kubernetes: $(VENV)/.ops ## Write the Kustomize bases in kubernetes/ anew
+	@$(STACK) export kubernetes kubernetes
+
 pictures: $(VENV)/.dev ## Take the guides' pictures anew: 8 minutes; needs Chromium
 	@STACK_PICTURES=1 $(BIN)/pytest tests/integration/test_console.py tests/integration/test_inbox_page.py \
 	  tests/integration/test_notifications_mail.py -k "fault or clicks or fires or guides or answer"
@@ -128,4 +131,4 @@ define install
 	touch $(VENV)/.$(1)
 endef
 
-.PHONY: up down load fire-drill chaos status doctor logs examples new-service remove-service slo dashboards pictures images runbooks scaled thanos jaeger docs test bench lint format lock clean help cassandra
+.PHONY: up down load fire-drill chaos status doctor logs examples new-service remove-service slo dashboards pictures images runbooks scaled thanos jaeger docs test bench lint format lock clean help cassandra kubernetes

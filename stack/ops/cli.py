@@ -21,6 +21,7 @@ from stack.ops.docker import build
 from stack.ops.docker.engine import find_engine
 from stack.ops.doctor.cli import doctor
 from stack.ops.drill.cli import fire_drill
+from stack.ops.kubernetes.cli import export
 from stack.ops.scaffold.cli import service
 from stack.ops.simulate.cli import breaker
 from stack.ops.slo.cli import slo
@@ -51,6 +52,7 @@ main.add_command(check_service)
 main.add_command(service)
 main.add_command(breaker)
 main.add_command(doctor)
+main.add_command(export)
 
 
 @main.command()

@@ -1,0 +1,1 @@
+"""`stack export kubernetes`: Kustomize bases from the files that Compose runs."""
