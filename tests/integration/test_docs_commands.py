@@ -29,6 +29,7 @@ ELSEWHERE = (
     *(".venv/bin/python -m tests.", ".venv/bin/python -m benchmarks.dashboard_page"),
     *(".venv/bin/python -m http.server", "make bench", "make docs", "make lock"),
     *("make thanos", "make scaled", "docker compose ", "gunicorn "),
+    *("docker compose ", "gunicorn ", "make kubernetes"),
 )
 PROGRAMS = ("make ", "curl ", ".venv/bin/")
 
