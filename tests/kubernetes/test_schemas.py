@@ -28,7 +28,7 @@ class Loader(yaml.SafeLoader):
     """Takes a bare `=`, which the definitions have among operators, for a text."""
 
 
-Loader.add_constructor("tag:yaml.org,2002:value", yaml.SafeLoader.construct_yaml_str)
+Loader.add_constructor("tag:yaml.org,2002:value", lambda _, node: str(node.value))
 
 
 def ids(found: list[Object]) -> list[str]:

@@ -62,7 +62,7 @@ def policy(sources: Sources, name: str) -> Object:
 
 def _pods(name: str) -> Object:
     # Grafana is not part of this: it runs in a namespace of its own.
-    elsewhere = {"namespaceSelector": {}} if name == GRAFANA else {}
+    elsewhere: Object = {"namespaceSelector": {}} if name == GRAFANA else {}
     return {**elsewhere, "podSelector": {"matchLabels": named(name)}}
 
 
