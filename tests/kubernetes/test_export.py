@@ -58,9 +58,9 @@ def test_files_of_others_are_not_touched(tmp_path: Path) -> None:
 
 def test_what_is_given_no_more_is_deleted(tmp_path: Path) -> None:
     """Of what an earlier export wrote."""
-    files.write(tmp_path, {"base/old.yaml": "", "base/kept.yaml": ""})
+    files.write(tmp_path, {"base/old/a.yaml": "", "base/kept.yaml": ""})
     files.write(tmp_path, {"base/kept.yaml": ""})
-    assert not (tmp_path / "base/old.yaml").exists()
+    assert not (tmp_path / "base/old").exists()
     assert (tmp_path / "base/kept.yaml").exists()
 
 

@@ -38,7 +38,10 @@ def write(destination: Path, texts: Mapping[str, str]) -> None:
                 "name an empty or new folder, or move them away"
             )
         for path in sorted(before & there - set(texts)):
-            (destination / path).unlink()
+            stale = destination / path
+            stale.unlink()
+            if not any(stale.parent.iterdir()):
+                stale.parent.rmdir()
         for path, text in {**texts, LIST: listing(texts)}.items():
             (destination / path).parent.mkdir(parents=True, exist_ok=True)
             (destination / path).write_text(text, encoding="utf-8")
