@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -118,6 +119,15 @@ def refers_to_what_is_there(found: list[Object]) -> Iterator[str]:
             claim = volume.get("persistentVolumeClaim", {}).get("claimName")
             if claim and claim not in claims:
                 yield f"{name}: claim {claim} is not there"
+    services = {
+        name: {port["port"] for port in each["spec"]["ports"]}
+        for name, each in of_kind(found, "Service")
+    }
+    for name, container in containers(found):
+        for variable in container["env"]:
+            for host, port in re.findall(r"^http://([a-z-]+):(\d+)", variable["value"]):
+                if host != "localhost" and int(port) not in services.get(host, ()):
+                    yield f"{name}: {variable['name']} leads to no Service"
 
 
 def denies_first(found: list[Object]) -> Iterator[str]:

@@ -45,6 +45,8 @@ BAD: tuple[tuple[str, Change], ...] = (
     ("selectors", lambda f: f["Service", "llm"]["spec"].update(selector={"app": "llm"})),
     ("references", lambda f: f.pop(("PersistentVolumeClaim", "inbox-data"))),
     ("references", lambda f: f.pop(("ServiceAccount", "gateway"))),
+    ("references", lambda f: f.pop(("Service", "retrieval"))),
+    ("references", lambda f: f["Service", "jaeger"]["spec"].update(ports=[{"port": 1}])),
     ("deny", lambda f: f.pop(("NetworkPolicy", "default-deny"))),
     ("deny", lambda f: f.pop(("NetworkPolicy", "llm"))),
     ("budgets", lambda f: f["HorizontalPodAutoscaler", "llm"]["spec"].update(minReplicas=1)),
