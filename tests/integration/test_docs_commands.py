@@ -28,8 +28,8 @@ ELSEWHERE = (
     *("make fire-drill", "make chaos SCENARIO=ALL", "make slo", "make runbooks", "make pictures"),
     *(".venv/bin/python -m tests.", ".venv/bin/python -m benchmarks.dashboard_page"),
     *(".venv/bin/python -m http.server", "make bench", "make docs", "make lock"),
-    *("make thanos", "make scaled", "docker compose ", "gunicorn "),
-    *("docker compose ", "gunicorn ", "make kubernetes"),
+    *("make thanos", "make cassandra", "make scaled", "make kubernetes"),
+    *("docker compose ", "gunicorn "),
 )
 PROGRAMS = ("make ", "curl ", ".venv/bin/")
 

@@ -199,4 +199,6 @@ def test_workers_killed_under_load_lose_no_answered_request(service: Service) ->
     assert answered > rounds * each / 2
     # The count never went down while workers came and went.
     assert service.value("resets(sum(work_total)[1m:300ms])") == 0
-    assert service.value("min_over_time(up[1m])") == 1
+    # A scrape fails only where it was at the worker that was killed.
+    failed = service.value("count_over_time(up[1m]) - sum_over_time(up[1m])")
+    assert failed <= rounds

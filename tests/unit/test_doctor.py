@@ -92,6 +92,7 @@ def test_a_healthy_stack_has_no_problem(stack: FakeStack) -> None:
     [
         ("connection refused", "llm is down: nothing listens", "make logs SERVICE=llm"),
         ("context deadline exceeded", "llm hangs", "make logs SERVICE=llm"),
+        ('Get "http://127.0.0.1:40311/metrics": timeout', "llm hangs", "make logs SERVICE=llm"),
         ("server returned HTTP status 401 Unauthorized", "refuses Prometheus' token", "make down"),
         ("sample limit exceeded", "more samples than prometheus.yml allows", "topk"),
         ("label_limit exceeded", "more or longer labels", "topk"),

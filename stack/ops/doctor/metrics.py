@@ -12,8 +12,8 @@ from stack.ops.doctor.sources import Sources, listed
 
 # What Prometheus says of a scrape, what that means, and what mends it.
 _CAUSES = (
-    ("401", "refuses Prometheus' token", "token"),
-    ("403", "refuses Prometheus' token", "token"),
+    ("HTTP status 401", "refuses Prometheus' token", "token"),
+    ("HTTP status 403", "refuses Prometheus' token", "token"),
     ("sample limit exceeded", "exposes more samples than prometheus.yml allows", "series"),
     ("label", "has more or longer labels than prometheus.yml allows", "series"),
     ("connection refused", "is down: nothing listens", "log"),

@@ -19,8 +19,9 @@ _THANOS_PORT, _BALANCER_PORT = 10902, 9180
 _PAIRS = {
     "prometheus": ["prometheus:9090", "prometheus-b:9090"],
     "alertmanager": ["alertmanager:9093", "alertmanager-b:9093"],
-    "jaeger": ["jaeger:8888", "collector-a:8888", "collector-b:8888"],
 }
+# In containers traces are one Jaeger's.
+_COLLECTORS = ["jaeger:8888", "collector-a:8888", "collector-b:8888"]
 _SPAN_METRICS = ["collector-a:8889", "collector-b:8889"]
 
 
@@ -44,7 +45,9 @@ def scaled(config: Config, discovery: Literal["dns", "files"]) -> Config:
             job["static_configs"][0]["targets"] = _PAIRS[job["job_name"]]
         if job["job_name"] == "services" and discovery == "dns":
             _by_name(job)
-        if job["job_name"] == "spanmetrics":
+        if job["job_name"] == "jaeger" and discovery == "files":
+            job["static_configs"][0]["targets"] = _COLLECTORS
+        if job["job_name"] == "spanmetrics" and discovery == "files":
             del job["file_sd_configs"]
             job["static_configs"] = [{"targets": _SPAN_METRICS, "labels": {"service": "jaeger"}}]
     found["scrape_configs"] += [
