@@ -11,6 +11,7 @@ from stack.ops import local, log_files, run_folder
 from stack.ops.commands import Progress
 from stack.ops.components import Plan
 from stack.ops.docker.compose import Compose
+from stack.ops.scale.ports import PUBLISHED, SCALED
 from stack.ops.supervisor import Supervisor
 
 
@@ -51,7 +52,8 @@ def decide(plan: Plan, wanted: str, progress: Progress) -> Compose | Local:
     if wanted == "local":
         return Local(replace(plan, mode="local"), progress)
     try:
-        compose = Compose(replace(plan, mode="compose"), progress)
+        published = {n: p for n, p in plan.ports.items() if n not in SCALED or n in PUBLISHED}
+        compose = Compose(replace(plan, mode="compose", ports=published), progress)
         if running is None:
             # Looked up here, for without them there is another way.
             _ = compose.chosen

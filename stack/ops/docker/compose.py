@@ -92,7 +92,7 @@ class Compose:
             images.PYTHON.variable: str(arguments[images.PYTHON.variable]),
             _SERVICES_VARIABLE: str(services["gateway"]["image"]),
             **{
-                each.variable: str(services[each.name]["image"])
+                each.variable: str(services[each.service or each.name]["image"])
                 for each in self._images
                 if each is not images.PYTHON
             },

@@ -22,11 +22,13 @@ class Image:
         name: the component; also the name of its stage in `images/Dockerfile`.
         variable: which one compose.yaml runs is set by it.
         built: what `make images` calls its own; None where none can be built.
+        service: one that runs it in Compose's files; the component if nothing is said.
     """
 
     name: str
     variable: str
     built: str | None
+    service: str = ""
 
 
 PYTHON = Image("python", "PYTHON_IMAGE", "stack-python:local")
@@ -34,7 +36,7 @@ PROMETHEUS = Image("prometheus", "PROMETHEUS_IMAGE", "stack-prometheus:local")
 ALERTMANAGER = Image("alertmanager", "ALERTMANAGER_IMAGE", "stack-alertmanager:local")
 JAEGER = Image("jaeger", "JAEGER_IMAGE", "stack-jaeger:local")
 GRAFANA = Image("grafana", "GRAFANA_IMAGE", None)
-THANOS = Image("thanos", "THANOS_IMAGE", "stack-thanos:local")
+THANOS = Image("thanos", "THANOS_IMAGE", "stack-thanos:local", service="query")
 BALANCER = Image("balancer", "BALANCER_IMAGE", "stack-balancer:local")
 # To add one, add a line above and name it here; the last may be missing.
 IMAGES = (PYTHON, PROMETHEUS, ALERTMANAGER, JAEGER, GRAFANA)

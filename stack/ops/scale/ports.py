@@ -48,7 +48,9 @@ SCALED: Mapping[str, int] = {
 }
 
 
-# Nothing has these: each collector has its own, and spans come over HTTP through the balancer.
+# What containers publish of these; the others have their ports to themselves.
+PUBLISHED = {"PROMETHEUS_B_PORT", "ALERTMANAGER_B_PORT", "QUERY_PORT", "QUERY_FRONTEND_PORT"}
+# Nothing has these in local mode: each collector has its own, and spans come by the balancer.
 UNUSED = {"OTLP_GRPC_PORT", "SPAN_METRICS_PORT"}
 
 

@@ -1,0 +1,125 @@
+"""The pairs as containers: found by their names, asked as one, and missed by nobody."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from stack.errors import OpsError
+from stack.ops.docker.compose import Compose
+from stack.ops.scale.ports import SCALED
+from tests.integration.conftest import (
+    PORTS,
+    SPEED,
+    Pipeline,
+    compose_here,
+    labelled,
+    needs_images,
+    until,
+)
+from tests.required import skip_containers
+
+pytestmark = pytest.mark.timeout(400)
+
+GATEWAYS = 3
+
+
+class Pairs(Pipeline):
+    """A pipeline whose questions about metrics go to Thanos."""
+
+    def everywhere(self, expression: str, **params: Any) -> list[dict[str, Any]]:
+        """Ask Thanos' query frontend; a range if `start` is given."""
+        path = "/api/v1/query_range" if "start" in params else "/api/v1/query"
+        answer = self.get("QUERY_FRONTEND_PORT", path, query=expression, **params)
+        result: list[dict[str, Any]] = answer["data"]["result"]
+        return result
+
+
+def needs_thanos() -> None:
+    """Leave the test out where the further images cannot be had."""
+    here = compose_here()
+    try:
+        _ = Compose(replace(here.plan, scale=True), lambda _: None).chosen
+    except OpsError as error:
+        skip_containers(f"containers: {error}")
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pairs]:
+    """One stack of pairs, with one gateway more than it has by default."""
+    needs_images()
+    needs_thanos()
+    running = Pairs(tmp_path_factory.mktemp("pairs"), "compose", ports=(*PORTS, *SCALED))
+    running.env["GATEWAY_REPLICAS"] = str(GATEWAYS)
+    up = running.stack("up", "--scale", "--speed", str(SPEED), timeout=390)
+    try:
+        assert up.returncode == 0, up.stdout + up.stderr
+        yield running
+    finally:
+        down = running.stack("down", "--volumes")
+        running.http.close()
+    assert down.returncode == 0, down.stdout + down.stderr
+    assert labelled(compose_here().engine, running.project) == []
+
+
+def test_every_container_is_scraped_by_both(pairs: Pairs) -> None:
+    """Each of several is found by the name of all; nothing that is scraped is away."""
+    gateways = 'count(max_over_time(up{service="gateway"}[4s]) == 1)'
+
+    def found() -> bool:
+        return bool(pairs.everywhere(gateways)[0]["value"][1] == str(GATEWAYS))
+
+    until(found, "all gateways are scraped", 60)
+    until(lambda: not pairs.everywhere("max_over_time(up[4s]) == 0"), "all answer", 60)
+    by_replica = "count by (replica) (max_over_time(up[4s]))"
+
+    def both() -> bool:
+        answer = pairs.get("QUERY_FRONTEND_PORT", "/api/v1/query", query=by_replica, dedup="false")
+        counts = {each["metric"]["replica"]: each["value"][1] for each in answer["data"]["result"]}
+        return len(counts) == 2 and len(set(counts.values())) == 1
+
+    until(both, "both Prometheus scrape the same number of targets", 60)
+
+
+def test_questions_are_spread_over_the_gateways(pairs: Pairs) -> None:
+    """And each of them is answered, traced and counted."""
+    for _ in range(6 * GATEWAYS):
+        assert pairs.ask().status_code == 200
+    asked = 'sum by (instance) (http_server_request_duration_seconds_count{http_route="/ask"}) > 0'
+    until(lambda: len(pairs.everywhere(asked)) == GATEWAYS, "every gateway has answered some")
+    trace = pairs.ask().json()["trace_id"]
+    until(lambda: pairs.trace(trace)["spans"], "its trace is found")
+
+
+def test_objectives_are_the_rulers(pairs: Pairs) -> None:
+    """Its records are asked for as all others are."""
+    left = "slo:error_budget_remaining:ratio"
+    until(lambda: len(pairs.everywhere(left)) >= 5, "every budget is recorded", 60)
+
+
+def test_a_killed_prometheus_leaves_no_gap(pairs: Pairs) -> None:
+    """While one is away the other's samples are answered."""
+    engine = compose_here().engine
+    name = f"{pairs.project}-prometheus-1"
+    until(lambda: pairs.everywhere('count_over_time(up{service="inbox"}[5s]) > 2'), "scraped", 30)
+    began = int(time.time())
+    engine.run("kill", name)
+    try:
+        until(lambda: time.time() - began > 12, "twelve seconds go by")
+        (each,) = pairs.everywhere(
+            'count_over_time(up{service="inbox"}[5s])', start=began - 4, end=began + 10, step=1
+        )
+        assert [at for at, _ in each["values"]] == list(range(began - 4, began + 11))
+    finally:
+        engine.run("start", name)
+
+
+def test_the_console_asks_all(pairs: Pairs) -> None:
+    """Its pages are those of the one machine."""
+    page = pairs.http.get(pairs.url("CONSOLE_PORT", "/d/stack-overview"))
+    assert page.status_code == 200
+    assert "cannot be reached" not in page.text
