@@ -7,6 +7,7 @@ ask for. No series comes or goes; each instance has the path `/<number>/metrics`
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import threading
 import time
@@ -15,6 +16,8 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 _COUNTERS = ("_total", "_count", "_sum", "_bucket")
+# Seconds in which a counter adds its first value: those in which `instance.txt` was counted.
+_COUNTED = 25.0
 _CONTENT = "text/plain; version=0.0.4; charset=utf-8"
 _PATH = re.compile(r"/\d+/metrics")
 # Name and labels, then the value; a timestamp or an exemplar after it is left out.
@@ -43,11 +46,16 @@ def samples(exposition: str) -> list[Sample]:
 
 
 def text_after(series: list[Sample], seconds: float) -> str:
-    """Return the answer that many seconds after the first; in an hour a counter adds its value."""
-    factor = 1 + seconds / 3600
-    return "".join(
-        f"{each.head} {each.value * factor if each.grows else each.value!r}\n" for each in series
-    )
+    """Return the answer that many seconds after the first; whole counters stay whole."""
+    return "".join(f"{each.head} {value_after(each, seconds)!r}\n" for each in series)
+
+
+def value_after(sample: Sample, seconds: float) -> float:
+    """Return the value of a series that many seconds after the first."""
+    if not sample.grows:
+        return sample.value
+    value = sample.value * (1 + seconds / _COUNTED)
+    return float(math.floor(value)) if sample.value.is_integer() else value
 
 
 @contextlib.contextmanager

@@ -24,6 +24,7 @@ from stack.ops.drill.cli import fire_drill
 from stack.ops.kubernetes.cli import export
 from stack.ops.scaffold.cli import service
 from stack.ops.simulate.cli import breaker
+from stack.ops.size.cli import size_command
 from stack.ops.slo.cli import slo
 from stack.ops.terminal import command, folder_of, out, plan_in, tell
 
@@ -53,6 +54,7 @@ main.add_command(service)
 main.add_command(breaker)
 main.add_command(doctor)
 main.add_command(export)
+main.add_command(size_command)
 
 
 @main.command()

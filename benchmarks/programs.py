@@ -1,0 +1,62 @@
+"""Real programs run for a while, and what they use of the machine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import httpx
+import psutil
+
+from stack.ops.supervisor import wait_until
+
+
+@contextlib.contextmanager
+def running(
+    command: Sequence[str], health: str, environment: Mapping[str, str] | None = None
+) -> Iterator[psutil.Process]:
+    """Run a program from when it answers 200 at `health` until the end of the block."""
+    with subprocess.Popen(  # noqa: S603 -- our own programs
+        command,
+        env={**os.environ, **(environment or {})},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        try:
+            wait_until(lambda: process.poll() is not None or healthy(health), 60, pause=0.2)
+            if process.poll() is not None or not healthy(health):
+                raise SystemExit(f"{command[0]} does not start")
+            yield psutil.Process(process.pid)
+        finally:
+            process.terminate()
+
+
+def healthy(url: str) -> bool:
+    """Tell whether an address answers with 200."""
+    try:
+        return httpx.get(url, timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def cpu_seconds(process: psutil.Process) -> float:
+    """Return the processor time that a program has used."""
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def bytes_on_disk(folder: Path) -> int:
+    """Return what the files of a folder take; holes take nothing."""
+    return sum(each.stat().st_blocks * 512 for each in folder.rglob("*") if each.is_file())

@@ -1,0 +1,110 @@
+"""A real Jaeger that is sent the spans of many requests, and what it uses."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from benchmarks.instance import REQUEST
+from benchmarks.programs import bytes_on_disk, cpu_seconds, free_port, running
+from stack.ops.jaeger import find_jaeger
+
+ROOT = Path(__file__).parents[1]
+_BATCH = 50
+_PORTS = (
+    "JAEGER_QUERY_PORT",
+    "JAEGER_METRICS_PORT",
+    "JAEGER_HEALTH_PORT",
+    "OTLP_GRPC_PORT",
+    "OTLP_HTTP_PORT",
+    "SPAN_METRICS_PORT",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What spans took.
+
+    Args:
+        requests: whose spans they are.
+        spans: that were sent.
+        wire: bytes of their messages' bodies.
+        disk: bytes in Badger when Jaeger has ended.
+        cpu: seconds of processor time.
+    """
+
+    requests: int
+    spans: int
+    wire: int
+    disk: int
+    cpu: float
+
+
+def send(folder: Path, requests: int) -> Stored:
+    """Run Jaeger in a new folder and send it the spans of that many requests.
+
+    Raises:
+        SystemExit: there is no Jaeger.
+    """
+    program = find_jaeger(ROOT / ".run")
+    if program is None:
+        raise SystemExit("there is no Jaeger; `make jaeger` builds it, or set STACK_BIN_DIR")
+    ports = {name: str(free_port()) for name in _PORTS}
+    environment = {
+        **ports,
+        "JAEGER_LISTEN_HOST": "127.0.0.1",
+        "JAEGER_QUERY_GRPC_PORT": "0",
+        "JAEGER_DATA_DIR": str(folder / "jaeger"),
+        "JAEGER_UI_CONFIG": str(ROOT / "jaeger" / "ui.json"),
+        "GOMEMLIMIT": "300MiB",
+    }
+    command = [str(program), f"--config=file:{ROOT / 'jaeger' / 'config.yaml'}"]
+    spans = wire = 0
+    with running(
+        command, f"http://127.0.0.1:{ports['JAEGER_HEALTH_PORT']}/status", environment
+    ) as process:
+        before = cpu_seconds(process)
+        where = f"http://127.0.0.1:{ports['OTLP_HTTP_PORT']}/v1/traces"
+        for number in range(0, requests, _BATCH):
+            count, body = _message(min(_BATCH, requests - number))
+            _post(where, body)
+            spans, wire = spans + count, wire + len(body)
+        # The batches of the collector are written within a second.
+        time.sleep(3)
+        used = cpu_seconds(process) - before
+    return Stored(requests, spans, wire, bytes_on_disk(folder / "jaeger"), used)
+
+
+def _message(requests: int) -> tuple[int, bytes]:
+    kept = InMemorySpanExporter()
+    provider = TracerProvider(resource=Resource({"service.name": "gateway"}))
+    provider.add_span_processor(SimpleSpanProcessor(kept))
+    tracer = provider.get_tracer("stack")
+    template = json.loads(REQUEST.read_text(encoding="utf-8"))
+    for _ in range(requests):
+        with tracer.start_as_current_span(template[0]["name"], attributes=template[0]["tags"]):
+            for each in template[1:]:
+                tracer.start_span(each["name"], attributes=each["tags"]).end()
+    spans = kept.get_finished_spans()
+    return len(spans), encode_spans(spans).SerializeToString()
+
+
+def _post(where: str, body: bytes) -> None:
+    for _ in range(50):
+        answer = httpx.post(
+            where, content=body, headers={"content-type": "application/x-protobuf"}, timeout=30
+        )
+        if answer.status_code == 200:
+            return
+        # Its memory limiter says so when it wants to be asked again later.
+        time.sleep(0.2)
+    raise SystemExit(f"{where} answers {answer.status_code}")

@@ -1,0 +1,1 @@
+"""What a stack of a given size needs, from measured constants."""
