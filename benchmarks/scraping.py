@@ -52,9 +52,11 @@ class Scraped:
 
 
 @contextlib.contextmanager
-def prometheus(folder: Path, instances: int, *, rules: bool = True) -> Iterator[Running]:
+def prometheus(
+    folder: Path, instances: int, *, rules: bool = True, port: int = 0
+) -> Iterator[Running]:
     """Run it, scraping that many instances every five seconds, and itself."""
-    port = free_port()
+    port = port or free_port()
     with serving(EXPOSED.read_text(encoding="utf-8")) as address:
         (folder / "prometheus.yml").write_text(
             yaml.safe_dump(_config(address, f"127.0.0.1:{port}", instances, rules=rules)),
