@@ -27,6 +27,8 @@ ELSEWHERE = (
     *("make new-service", "make remove-service", "make doctor", ".venv/bin/stack doctor"),
     *("make fire-drill", "make chaos SCENARIO=ALL", "make slo", "make runbooks", "make pictures"),
     *(".venv/bin/python -m tests.", ".venv/bin/python -m benchmarks.dashboard_page"),
+    *(".venv/bin/python -m benchmarks.sizing", ".venv/bin/python -m benchmarks.series"),
+    ".venv/bin/python -m benchmarks.instance",
     *(".venv/bin/python -m http.server", "make bench", "make docs", "make lock"),
     *("make thanos", "make cassandra", "make scaled", "make kubernetes"),
     *("docker compose ", "gunicorn "),
