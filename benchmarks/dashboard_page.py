@@ -14,7 +14,6 @@ import argparse
 import contextlib
 import os
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -27,11 +26,11 @@ from typing import Any, TextIO
 
 import httpx
 
+from benchmarks.programs import free_port, running
 from stack.ops import modes
 from stack.ops.binaries import find_binaries
 from stack.ops.components import GUNICORN, ONE_WORKER, Plan
 from stack.ops.console.dashboard import read_dashboards
-from stack.ops.supervisor import wait_until
 from stack.ops.terminal import plan_in
 
 HOURS = 24
@@ -106,7 +105,7 @@ def _escaped(text: str) -> str:
 @contextlib.contextmanager
 def prometheus(plan: Plan, folder: Path) -> Iterator[str]:
     """Run a Prometheus that has the day and scrapes nothing."""
-    config, port = folder / "prometheus.yml", _free_port()
+    config, port = folder / "prometheus.yml", free_port()
     config.write_text("global: {}\n", encoding="utf-8")
     command = [
         str(find_binaries(plan.run_dir, lambda _: None).prometheus),
@@ -114,14 +113,14 @@ def prometheus(plan: Plan, folder: Path) -> Iterator[str]:
         f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address=127.0.0.1:{port}",
     ]
-    with _running(command, f"http://127.0.0.1:{port}/-/ready", os.environ):
+    with running(command, f"http://127.0.0.1:{port}/-/ready", os.environ):
         yield f"http://127.0.0.1:{port}"
 
 
 @contextlib.contextmanager
 def console(plan: Plan, folder: Path, url: str) -> Iterator[str]:
     """Run a console that asks it."""
-    files, port = folder / "grafana", _free_port()
+    files, port = folder / "grafana", free_port()
     shutil.copytree(plan.config / "grafana", files)
     for path in (files / "provisioning" / "datasources").iterdir():
         text = path.read_text(encoding="utf-8")
@@ -129,7 +128,7 @@ def console(plan: Plan, folder: Path, url: str) -> Iterator[str]:
     bind = f"--bind=127.0.0.1:{port}"
     command = [*GUNICORN, *ONE_WORKER, bind, "stack.ops.console.app:create_app()"]
     environment = {**os.environ, "GRAFANA_CONFIG_DIR": str(files)}
-    with _running(command, f"http://127.0.0.1:{port}/healthz", environment):
+    with running(command, f"http://127.0.0.1:{port}/healthz", environment):
         yield f"http://127.0.0.1:{port}"
 
 
@@ -177,34 +176,6 @@ def _median(work: Callable[[], None]) -> float:
         work()
         times.append(time.perf_counter() - began)
     return statistics.median(times)
-
-
-@contextlib.contextmanager
-def _running(command: Sequence[str], health: str, environment: Mapping[str, str]) -> Iterator[None]:
-    with subprocess.Popen(  # noqa: S603 -- our own programs
-        command, env=dict(environment), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        try:
-            wait_until(lambda: process.poll() is not None or _healthy(health), 60, pause=0.2)
-            if process.poll() is not None or not _healthy(health):
-                raise SystemExit(f"{command[0]} does not start")
-            yield
-        finally:
-            process.terminate()
-
-
-def _healthy(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=2).status_code == 200
-    except httpx.HTTPError:
-        return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 if __name__ == "__main__":

@@ -183,4 +183,4 @@ def block_bytes(folder: Path) -> float:
     whole = sum(
         path.stat().st_size for each in blocks for path in each.rglob("*") if path.is_file()
     )
-    return whole / samples
+    return float(whole / samples)
