@@ -52,14 +52,12 @@ class Scraped:
 
 
 @contextlib.contextmanager
-def prometheus(
-    folder: Path, instances: int, *, rules: bool = True, port: int = 0
-) -> Iterator[Running]:
+def prometheus(folder: Path, instances: int, *, port: int = 0) -> Iterator[Running]:
     """Run it, scraping that many instances every five seconds, and itself."""
     port = port or free_port()
     with serving(EXPOSED.read_text(encoding="utf-8")) as address:
         (folder / "prometheus.yml").write_text(
-            yaml.safe_dump(_config(address, f"127.0.0.1:{port}", instances, rules=rules)),
+            yaml.safe_dump(_config(address, f"127.0.0.1:{port}", instances)),
             encoding="utf-8",
         )
         command = [
@@ -76,7 +74,7 @@ def prometheus(
             yield Running(url, process, folder / "data", instances)
 
 
-def _config(address: str, own: str, instances: int, *, rules: bool) -> dict[str, object]:
+def _config(address: str, own: str, instances: int) -> dict[str, object]:
     every = f"{INTERVAL:g}s"
     targets = [
         {
@@ -94,7 +92,7 @@ def _config(address: str, own: str, instances: int, *, rules: bool) -> dict[str,
             "evaluation_interval": every,
             "external_labels": {"stack": "sizing"},
         },
-        "rule_files": [str(ROOT / "prometheus" / "rules" / "*.rules.yml")] if rules else [],
+        "rule_files": [str(ROOT / "prometheus" / "rules" / "*.rules.yml")],
         "scrape_configs": [
             {
                 "job_name": "services",

@@ -1,6 +1,6 @@
 """The constants of `stack size`, measured with real Prometheus and Jaeger; and its check.
 
-    .venv/bin/python -m benchmarks.sizing           # measure and print, some five minutes
+    .venv/bin/python -m benchmarks.sizing           # measure and print, some three minutes
     .venv/bin/python -m benchmarks.sizing --write   # and write stack/ops/size/measured.yaml
     .venv/bin/python -m benchmarks.sizing --check   # predict other sizes, measure them, compare
 
@@ -65,10 +65,9 @@ def main() -> int:
 def measured(seconds: float) -> dict[str, float]:
     """Return the constants that need no running stack."""
     few, many = scraped(FEW, seconds), scraped(MANY, seconds)
-    bare_few, bare_many = scraped(FEW, seconds, rules=False), scraped(MANY, seconds, rules=False)
     instance = (many.series - few.series) / (MANY - FEW)
     memory = (many.memory - few.memory) / (many.series - few.series)
-    scraping, whole = _cpu(bare_few, bare_many), _cpu(few, many)
+    processing = _cpu(few, many)
     less, more = spans(REQUESTS[0]), spans(REQUESTS[1])
     exposed = EXPOSED.read_text(encoding="utf-8")
     return {
@@ -78,9 +77,8 @@ def measured(seconds: float) -> dict[str, float]:
         "base_memory": few.memory - few.series * memory,
         "disk_per_sample": in_a_block(),
         "wal_per_sample": many.wal / many.samples,
-        "cpu_per_1000_samples": scraping * 1000,
-        "rules_cpu_per_1000_samples": max(whole - scraping, scraping / 100) * 1000,
-        "base_cpu": max(few.cpu - whole * few.samples, few.cpu / 100) / few.seconds,
+        "cpu_per_1000_samples": processing * 1000,
+        "base_cpu": (few.cpu - processing * few.samples) / few.seconds,
         "scrape_per_series": len(text_after(samples(exposed), 3600)) / len(samples(exposed)),
         "spans_per_request": more.spans / more.requests,
         "wire_per_span": more.wire / more.spans,
@@ -96,12 +94,12 @@ def _cpu(few: Scraped, many: Scraped) -> float:
     )
 
 
-def scraped(instances: int, seconds: float, *, rules: bool = True) -> Scraped:
+def scraped(instances: int, seconds: float) -> Scraped:
     """Return what a new Prometheus uses when it has settled."""
-    print(f"Prometheus, {instances} instances, rules: {rules} …", file=sys.stderr, flush=True)
+    print(f"Prometheus, {instances} instances …", file=sys.stderr, flush=True)
     with (
         tempfile.TemporaryDirectory(prefix="sizing-") as folder,
-        prometheus(Path(folder), instances, rules=rules) as running,
+        prometheus(Path(folder), instances) as running,
     ):
         running.wait_for_all()
         time.sleep(min(SETTLED, seconds))

@@ -29,7 +29,7 @@ def test_each_formula_gives_what_is_worked_out_by_hand() -> None:
             "samples_per_second": 2,
             "prometheus_memory": 9,
             "prometheus_disk": 2 * (7200 + HEAD_SECONDS),
-            "prometheus_cpu": 1 + 2 * 2 / 1000,
+            "prometheus_cpu": 1 + 2 / 1000,
             "scrape_bytes_per_second": 2,
             "spans_per_second": 10,
             "jaeger_disk": 36_000,
@@ -71,6 +71,7 @@ def test_at_its_limit_a_component_is_full_and_past_it_the_step_is_due() -> None:
     of = {key: each.value for key, each in read_constants().items()}
     found = {each.component: each for each in steps(LOAD, of, Machine())}
     limit = found["prometheus"].limit
+    assert limit is not None
     assert of["base_memory"] + limit * of["memory_per_series"] <= 2e9 * 1.001
     assert not found["prometheus"].due
     many = replace(LOAD, instances=int(limit / LOAD.services / of["series_per_instance"]) + 1)

@@ -98,7 +98,7 @@ def _steps(ahead: list[Step]) -> Table:
         table.add_row(
             each.component,
             f"{each.needs:,.0f} {each.unit}",
-            f"{each.limit:,.0f}",
+            "any" if each.limit is None else f"{each.limit:,.0f}",
             ("[bold]now:[/] " if each.due else "then: ") + each.then,
         )
     return table

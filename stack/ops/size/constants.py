@@ -22,7 +22,6 @@ UNITS = {
     "disk_per_sample": "B",
     "wal_per_sample": "B",
     "cpu_per_1000_samples": "s",
-    "rules_cpu_per_1000_samples": "s",
     "base_cpu": "processors",
     "scrape_per_series": "B",
     "spans_per_request": "spans",

@@ -91,8 +91,7 @@ def size(load: Load, of: Mapping[str, float]) -> Size:
         prometheus_memory=of["base_memory"] + series * of["memory_per_series"],
         prometheus_disk=samples
         * (load.retention * of["disk_per_sample"] + HEAD_SECONDS * of["wal_per_sample"]),
-        prometheus_cpu=of["base_cpu"]
-        + samples * (of["cpu_per_1000_samples"] + of["rules_cpu_per_1000_samples"]) / 1000,
+        prometheus_cpu=of["base_cpu"] + samples * of["cpu_per_1000_samples"] / 1000,
         scrape_bytes_per_second=samples * of["scrape_per_series"],
         spans_per_second=spans,
         jaeger_disk=spans * load.trace_retention * of["disk_per_span"],
@@ -112,21 +111,21 @@ class Step:
     Args:
         component: which.
         needs: how much of `unit` the load asks for.
-        limit: how much of it one can do.
+        limit: how much of it one can do; None where the load is never the reason.
         unit: what is counted.
         then: the step.
     """
 
     component: str
     needs: float
-    limit: float
+    limit: float | None
     unit: str
     then: str
 
     @property
     def due(self) -> bool:
         """Whether the load is past the limit."""
-        return self.needs > self.limit
+        return self.limit is not None and self.needs > self.limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +162,7 @@ def steps(load: Load, of: Mapping[str, float], machine: Machine) -> list[Step]:
     Half of the memory is left for queries and compaction, half of the processors for peaks.
     """
     needs = size(load, of)
-    per_series_cpu = (
-        (of["cpu_per_1000_samples"] + of["rules_cpu_per_1000_samples"]) / 1000 / load.interval
-    )
+    per_series_cpu = of["cpu_per_1000_samples"] / 1000 / load.interval
     per_series_disk = (needs.prometheus_disk / needs.series) if needs.series else 0.0
     series = min(
         (machine.memory / 2 - of["base_memory"]) / of["memory_per_series"],
@@ -195,9 +192,9 @@ def steps(load: Load, of: Mapping[str, float], machine: Machine) -> list[Step]:
         Step(
             "alertmanager",
             instances,
-            1,
+            None,
             "instances",
-            "two in one cluster, so that the loss of one loses no alert",
+            "two in one cluster, once no alert may be lost with one of them",
         ),
         Step(
             "gateway",
