@@ -11,8 +11,8 @@ from benchmarks.sizing import compared
 ALWAYS = {"series", "samples/s", "spans", "spans on the wire, MB"}
 SIZES = [
     pytest.param(10, 100, ALWAYS, id="small"),
-    pytest.param(40, 300, ALWAYS, id="medium"),
-    pytest.param(150, 1500, ALWAYS | {"Prometheus memory, MB"}, id="large"),
+    pytest.param(40, 200, ALWAYS, id="medium"),
+    pytest.param(150, 400, ALWAYS | {"Prometheus memory, MB"}, id="large"),
 ]
 # One scrape of each instance, and one before it in which Prometheus settles.
 SECONDS = 5.0
