@@ -45,15 +45,17 @@ def fetch_cassandra(run_dir: Path, progress: Progress) -> Path:
     """
     target = _jars(run_dir)
     with locked(bin_folder(run_dir)):
-        if target.is_dir():
-            progress(f"Cassandra is there already: {target}")
-            return target
-        for program, package in (("java", "openjdk-17-jre-headless"), ("mvn", "maven")):
+        there = target.is_dir()
+        needed = [("java", "openjdk-17-jre-headless"), *([] if there else [("mvn", "maven")])]
+        for program, package in needed:
             if shutil.which(program) is None:
                 raise OpsError(
                     f"there is no {program} on PATH, which Cassandra needs; install it (Debian's "
                     f"package {package}), or put Cassandra's jars into {target}"
                 )
+        if there:
+            progress(f"Cassandra is there already: {target}")
+            return target
         progress("fetching Cassandra from Maven Central (once; 66 MB) …")
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".fetch-", dir=target.parent) as scratch:

@@ -15,17 +15,17 @@ from stack.ops.go_tools import GoTool
 
 # The release that `jaeger/build/go.mod` asks for: one commit, tagged for v1's and v2's series.
 MODULE_VERSION = "v1.76.0"
-_VERSION = "v2.13.0"
+VERSION = "v2.13.0"
 _MODULE = "github.com/jaegertracing/jaeger"
 _JAEGER = GoTool(
     "jaeger",
     "Jaeger",
-    _VERSION,
+    VERSION,
     f"{_MODULE}/cmd/jaeger",
     go="1.24.6",
     minutes=4,
     ldflags=(
-        f"-X {_MODULE}/internal/version.latestVersion={_VERSION} "
+        f"-X {_MODULE}/internal/version.latestVersion={VERSION} "
         f"-X {_MODULE}/internal/version.commitSHA={MODULE_VERSION} "
         # The same source gives the same bytes.
         f"-X {_MODULE}/internal/version.date=1970-01-01T00:00:00Z"

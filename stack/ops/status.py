@@ -10,7 +10,7 @@ import psutil
 from stack.ops.added import variable_of
 from stack.ops.components import Component, Plan
 from stack.ops.docker.compose import Compose
-from stack.ops.docker.containers import Usage, usage
+from stack.ops.docker.containers import Container, Usage, usage
 from stack.ops.local import everything, healthy
 from stack.ops.modes import running_plan
 from stack.ops.supervisor import Supervisor
@@ -62,19 +62,25 @@ def _of_containers(plan: Plan) -> list[Row]:
     missing = sorted(compose.services - {each.service for each in found})
     described = [
         Row(
-            each.service,
+            _name(each, found, plan.project),
             each.pid,
             each.state,
             each.healthy,
-            used.get(each.service, nothing).memory_bytes,
+            used.get(each.id, nothing).memory_bytes,
             _address(plan, each.service),
-            used.get(each.service, nothing).cpu_percent,
+            used.get(each.id, nothing).cpu_percent,
         )
         for each in found
     ]
     return described + [
         Row(name, 0, "missing", False, 0, _address(plan, name), 0.0) for name in missing
     ]
+
+
+def _name(container: Container, found: Sequence[Container], project: str) -> str:
+    """Name a container as its service, or with its number where there are several."""
+    alone = [each.service for each in found].count(container.service) == 1
+    return container.service if alone else container.name.removeprefix(f"{project}-")
 
 
 def _address(plan: Plan, service: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from stack.ops.scaffold.naming import RESERVED
 from stack.ops.scale.ports import PUBLISHED, REPLICAS, SCALED
 from stack.ops.scale.prometheus import THANOS, scaled
 from tests.config.conftest import COMPOSE, ROOT, SCALE, VARIABLE
@@ -112,3 +113,29 @@ def test_the_overlay_repeats_no_service() -> None:
     )["services"]
     for name in yaml.safe_load(COMPOSE.read_text())["services"].keys() & overlay.keys():
         assert not overlay[name].keys() & {"image", "user", "read_only", "cap_drop"}, name
+
+
+def test_what_is_said_again_is_said_in_full(
+    document: dict[str, Any], scaled_document: dict[str, Any]
+) -> None:
+    """A command can only be given as a whole: nothing of the one machine's is lost in it."""
+    further = {
+        "prometheus": {
+            "--storage.tsdb.min-block-duration=2h",
+            "--storage.tsdb.max-block-duration=2h",
+        },
+        "alertmanager": {
+            "--cluster.listen-address=0.0.0.0:9094",
+            "--cluster.peer=alertmanager:9094",
+            "--cluster.peer=alertmanager-b:9094",
+        },
+    }
+    for name, options in further.items():
+        one = set(document["services"][name]["command"]) - {"--cluster.listen-address="}
+        assert set(scaled_document["services"][name]["command"]) == one | options
+
+
+def test_no_service_of_yours_has_a_name_of_the_pairs() -> None:
+    """Compose would make one of both."""
+    written = re.sub(r"!(reset|override)\b", "", SCALE.read_text())
+    assert set(yaml.safe_load(written)["services"]) <= RESERVED

@@ -114,6 +114,13 @@ class Pipeline:
         result: list[dict[str, Any]] = answer["data"]["result"]
         return result
 
+    def everywhere(self, expression: str, **params: Any) -> list[dict[str, Any]]:
+        """Ask Thanos, at scale, for what all Prometheus have; a range if `start` is given."""
+        path = "/api/v1/query_range" if "start" in params else "/api/v1/query"
+        answer = self.get("QUERY_FRONTEND_PORT", path, query=expression, **params)
+        result: list[dict[str, Any]] = answer["data"]["result"]
+        return result
+
     def exemplar_traces(self, expression: str) -> set[str]:
         """Return the trace ids of the exemplars that Prometheus keeps for a series."""
         now = time.time()

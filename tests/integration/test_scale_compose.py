@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -23,20 +22,9 @@ from tests.integration.conftest import (
 )
 from tests.required import skip_containers
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(700)
 
 GATEWAYS = 3
-
-
-class Pairs(Pipeline):
-    """A pipeline whose questions about metrics go to Thanos."""
-
-    def everywhere(self, expression: str, **params: Any) -> list[dict[str, Any]]:
-        """Ask Thanos' query frontend; a range if `start` is given."""
-        path = "/api/v1/query_range" if "start" in params else "/api/v1/query"
-        answer = self.get("QUERY_FRONTEND_PORT", path, query=expression, **params)
-        result: list[dict[str, Any]] = answer["data"]["result"]
-        return result
 
 
 def needs_thanos() -> None:
@@ -49,14 +37,14 @@ def needs_thanos() -> None:
 
 
 @pytest.fixture(scope="module")
-def pairs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pairs]:
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     """One stack of pairs, with one gateway more than it has by default."""
     needs_images()
     needs_thanos()
-    running = Pairs(tmp_path_factory.mktemp("pairs"), "compose", ports=(*PORTS, *SCALED))
+    running = Pipeline(tmp_path_factory.mktemp("pairs"), "compose", ports=(*PORTS, *SCALED))
     running.env["GATEWAY_REPLICAS"] = str(GATEWAYS)
-    up = running.stack("up", "--scale", "--speed", str(SPEED), timeout=390)
     try:
+        up = running.stack("up", "--scale", "--speed", str(SPEED), timeout=500)
         assert up.returncode == 0, up.stdout + up.stderr
         yield running
     finally:
@@ -66,7 +54,7 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pairs]:
     assert labelled(compose_here().engine, running.project) == []
 
 
-def test_every_container_is_scraped_by_both(pairs: Pairs) -> None:
+def test_every_container_is_scraped_by_both(pairs: Pipeline) -> None:
     """Each of several is found by the name of all; nothing that is scraped is away."""
     gateways = 'count(max_over_time(up{service="gateway"}[4s]) == 1)'
 
@@ -85,7 +73,7 @@ def test_every_container_is_scraped_by_both(pairs: Pairs) -> None:
     until(both, "both Prometheus scrape the same number of targets", 60)
 
 
-def test_questions_are_spread_over_the_gateways(pairs: Pairs) -> None:
+def test_questions_are_spread_over_the_gateways(pairs: Pipeline) -> None:
     """And each of them is answered, traced and counted."""
     for _ in range(6 * GATEWAYS):
         assert pairs.ask().status_code == 200
@@ -95,13 +83,13 @@ def test_questions_are_spread_over_the_gateways(pairs: Pairs) -> None:
     until(lambda: pairs.trace(trace)["spans"], "its trace is found")
 
 
-def test_objectives_are_the_rulers(pairs: Pairs) -> None:
+def test_objectives_are_the_rulers(pairs: Pipeline) -> None:
     """Its records are asked for as all others are."""
     left = "slo:error_budget_remaining:ratio"
     until(lambda: len(pairs.everywhere(left)) >= 5, "every budget is recorded", 60)
 
 
-def test_a_killed_prometheus_leaves_no_gap(pairs: Pairs) -> None:
+def test_a_killed_prometheus_leaves_no_gap(pairs: Pipeline) -> None:
     """While one is away the other's samples are answered."""
     engine = compose_here().engine
     name = f"{pairs.project}-prometheus-1"
@@ -118,7 +106,7 @@ def test_a_killed_prometheus_leaves_no_gap(pairs: Pairs) -> None:
         engine.run("start", name)
 
 
-def test_the_console_asks_all(pairs: Pairs) -> None:
+def test_the_console_asks_all(pairs: Pipeline) -> None:
     """Its pages are those of the one machine."""
     page = pairs.http.get(pairs.url("CONSOLE_PORT", "/d/stack-overview"))
     assert page.status_code == 200

@@ -22,7 +22,8 @@ from stack.ops.cassandra import cassandra, find_cassandra
 from stack.ops.components import Component, Plan
 from stack.ops.jaeger import find_jaeger
 from stack.ops.ports import LOCALHOST
-from stack.ops.scale.traces import COLLECTORS, Sampling, collector, query
+from stack.ops.scale.ports import PAIR
+from stack.ops.scale.traces import Sampling, collector, query
 from tests.required import skip_scaled
 
 ROOT = Path(__file__).parents[2]
@@ -84,7 +85,7 @@ class Traces:
 
     def replace_collectors(self, sampling: Sampling | None, *, wait: bool = False) -> None:
         """Start both collectors anew, with other settings."""
-        for name in COLLECTORS:
+        for name in PAIR:
             part = collector(self.plan, name, sampling, wait_for_storage=wait)
             if part.name in self._running:
                 self.end(part.name, signal.SIGTERM)
@@ -186,6 +187,8 @@ def test_collector_killed(traces: Traces, wait: bool) -> None:
             if by is not None:
                 acknowledged[span] = (by, time.monotonic())
             turn += 1
+            # Fewer than Cassandra writes, so that none waits for long.
+            time.sleep(0.01)
 
     senders = [threading.Thread(target=stream) for _ in range(3)]
     for sender in senders:
@@ -201,7 +204,7 @@ def test_collector_killed(traces: Traces, wait: bool) -> None:
     by_it = {span for span, (by, _) in acknowledged.items() if by == "a"}
     in_flight = {span for span in by_it if acknowledged[span][1] > killed - IN_FLIGHT_SECONDS}
     allowed = set() if wait else in_flight
-    _within(10, lambda: traces.found(trace) >= acknowledged.keys())
+    _within(60, lambda: acknowledged.keys() - traces.found(trace) <= allowed)
     lost = acknowledged.keys() - traces.found(trace)
     print(f"{len(acknowledged)} acknowledged, {len(by_it)} by the killed one, {len(lost)} lost")
     assert by_it, "the killed collector took nothing"
@@ -212,7 +215,7 @@ def test_collector_killed(traces: Traces, wait: bool) -> None:
 
 def test_tail_sampling_sees_whole_traces(traces: Traces) -> None:
     """An error keeps all of its trace, though its spans came by both collectors."""
-    traces.replace_collectors(Sampling(percent=0, wait=2))
+    traces.replace_collectors(Sampling(percent=0, wait=5))
     failed, fine = [_trace() for _ in range(20)], [_trace() for _ in range(20)]
     span, error = _span(), _span()
     for trace in failed:
@@ -221,7 +224,7 @@ def test_tail_sampling_sees_whole_traces(traces: Traces) -> None:
     for trace in fine:
         assert traces.send("a", trace, span)
         assert traces.send("b", trace, error)
-    assert _within(20, lambda: all(traces.found(trace) == {span, error} for trace in failed))
+    assert _within(40, lambda: all(traces.found(trace) == {span, error} for trace in failed))
     time.sleep(2)
     assert [trace for trace in fine if traces.found(trace)] == []
 

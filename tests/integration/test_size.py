@@ -6,6 +6,8 @@ import pytest
 
 from benchmarks.sizing import compared
 
+# Memory is compared, so nothing else should run beside it.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 # Instances of a service, requests, and what has to be predicted within a quarter at that size.
 # A small Prometheus' memory is that of the program, not of its series.
 ALWAYS = {"series", "samples/s", "spans", "spans on the wire, MB"}

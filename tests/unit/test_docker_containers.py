@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 
 from stack.errors import OpsError
-from stack.ops.docker.containers import Container, Usage, _bytes, containers, usage
+from stack.ops.docker.containers import (
+    Container,
+    Usage,
+    _bytes,
+    containers,
+    healthy_services,
+    usage,
+)
 from stack.ops.docker.engine import Engine
 
 
@@ -140,18 +147,35 @@ def test_a_container_removed_between_two_questions_is_no_failure() -> None:
         containers(FakeEngine(described=[described("llm")], failures=[gone] * 10), "mine")
 
 
+def test_a_service_is_healthy_when_all_of_its_containers_are() -> None:
+    """Several have one name; one of them that is not well is not made good by another."""
+
+    def container(service: str, number: int, health: str) -> Container:
+        name = f"stack-{service}-{number}"
+        return Container(name, name, service, "running", health, 7, 0, "/checkout")
+
+    found = [
+        container("gateway", 1, "healthy"),
+        container("gateway", 2, "unhealthy"),
+        container("llm", 1, "healthy"),
+        container("llm", 2, "healthy"),
+    ]
+    assert healthy_services(found) == {"llm"}
+    assert healthy_services([]) == set()
+
+
 def stats(service: str, memory: str, cpu: str) -> dict[str, str]:
     return {"ID": f"id-{service}", "MemUsage": f"{memory} / 256MiB", "CPUPerc": cpu}
 
 
-def test_usage_is_measured_by_service() -> None:
+def test_usage_is_measured_by_container() -> None:
     """Of those that run; what the engine adds is left out."""
     engine = FakeEngine(
         described=[described("llm"), described("inbox"), described("gateway", "exited")],
         stats=[stats("llm", "1.5MiB", "12.50%"), stats("other", "1MiB", "1%")],
     )
     found = usage(engine, containers(engine, "mine"))
-    assert found == {"llm": Usage(1_572_864, 12.5)}
+    assert found == {"id-llm": Usage(1_572_864, 12.5)}
     assert {"id-llm", "id-inbox"} < set(engine.asked[-1])
     assert "id-gateway" not in engine.asked[-1]
 
@@ -159,7 +183,7 @@ def test_usage_is_measured_by_service() -> None:
 def test_what_ends_while_it_is_measured_uses_nothing() -> None:
     """The engine then shows dashes."""
     engine = FakeEngine(described=[described("llm")], stats=[stats("llm", "--", "--")])
-    assert usage(engine, containers(engine, "mine")) == {"llm": Usage(0, 0.0)}
+    assert usage(engine, containers(engine, "mine")) == {"id-llm": Usage(0, 0.0)}
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,7 @@ def test_local_mode_runs_it(root: Path) -> None:
         ),
         *((name, "the stack has something of that name") for name in ("gateway", "prometheus")),
         *((name, "the stack has something of that name") for name in ("template", "secrets")),
+        *((name, "the stack has something of that name") for name in ("store", "prometheus-b")),
         # Their variables would be LOADGEN_METRICS_PORT and OTLP_HTTP_PORT.
         *(
             (name, "the stack has something of that name")
@@ -156,6 +157,7 @@ def test_a_name_that_cannot_be_is_refused(root: Path, name: str, why: str) -> No
         *((port, "a whole number from 1024 to 65535") for port in ("08010", "8010.0", "٨٠١٠")),
         ("8000", r"another port than that of GATEWAY_PORT, such as 80\d\d"),
         ("9090", "another port than that of PROMETHEUS_PORT"),
+        ("10902", "another port than that of QUERY_PORT"),
     ],
 )
 def test_a_port_that_cannot_be_is_refused(root: Path, port: str, why: str) -> None:

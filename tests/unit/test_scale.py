@@ -12,16 +12,18 @@ import yaml
 
 from stack.errors import OpsError
 from stack.ops import thanos
-from stack.ops.binaries import Binaries, bin_folder
+from stack.ops.binaries import Binaries
 from stack.ops.components import Plan, components
 from stack.ops.local import addresses, everything
 from stack.ops.ports import DEFAULTS, default_ports, read_ports
 from stack.ops.render import render
 from stack.ops.scale import files, programs
+from stack.ops.scale.balancer import find_balancer
 from stack.ops.scale.components import changes
 from stack.ops.scale.ports import REPLICAS, SCALED, replicas
-from stack.ops.scale.prometheus import over_all, scaled, sharded
+from stack.ops.scale.prometheus import over_all, scaled
 from stack.ops.scale.services import write_upstreams
+from tests.required import skip_scaled
 
 ROOT = Path(__file__).parents[2]
 NOWHERE = Binaries(*[Path()] * 4)
@@ -77,10 +79,10 @@ def test_a_change_by_hand_is_found(tmp_path: Path) -> None:
 def test_all_but_objectives_is_judged_by_each_prometheus() -> None:
     """The patterns together match every rule file once, and none that is an objective's."""
     patterns = [Path(each).name for each in scaled(ONE, "dns")["rule_files"]]
-    # Go writes a negated class with ^, Python with !.
+    # Of Go's patterns these use a star and negated classes.
     matchers = [re.compile(each.replace(".", r"\.").replace("*", ".*")) for each in patterns]
     names = [path.name for path in (ROOT / "prometheus" / "rules").glob("*.rules.yml")]
-    names += ["shop.rules.yml", "slack.rules.yml", "slot.rules.yml"]
+    names += [f"{each}.rules.yml" for each in ("s", "sl", "slo", "shop", "slack", "slot")]
     for name in names:
         found = [each.pattern for each in matchers if each.fullmatch(name)]
         assert bool(found) is not name.startswith("slo-"), name
@@ -111,26 +113,10 @@ def test_each_container_of_a_service_is_a_target_of_its_own() -> None:
     assert "inbox" in kept
 
 
-def test_every_target_is_scraped_by_one_shard_and_no_shard_judges() -> None:
-    """A share of the targets each, by their addresses."""
-    both = [sharded(scaled(ONE, "dns"), 2, shard) for shard in range(2)]
-    for shard, config in enumerate(both):
-        assert config["rule_files"] == []
-        for job in config["scrape_configs"]:
-            *_, hashed, kept = job["relabel_configs"]
-            assert hashed["action"] == "hashmod"
-            assert hashed["modulus"] == 2
-            assert kept == {
-                "source_labels": [hashed["target_label"]],
-                "regex": str(shard),
-                "action": "keep",
-            }
-
-
 def test_nothing_of_the_one_machine_is_changed() -> None:
     """What is made of its files leaves them as they are."""
     before = yaml.safe_dump(ONE)
-    sharded(scaled(ONE, "files"), 2, 0)
+    scaled(ONE, "files")
     assert yaml.safe_dump(ONE) == before
 
 
@@ -204,9 +190,10 @@ def test_the_balancer_knows_every_replica(tmp_path: Path) -> None:
 
 def test_caddy_reads_its_file(tmp_path: Path) -> None:
     """With the upstreams of containers, and with those of local mode."""
-    program = bin_folder(ROOT / ".run") / "caddy"
-    if not program.is_file():
-        pytest.skip(f"no Caddy at {program}; `make up SCALE=1` fetches it")
+    try:
+        program = find_balancer(ROOT / ".run", lambda _: None)
+    except OpsError as error:
+        skip_scaled(str(error))
     write_upstreams(plan := plan_of(tmp_path))
     for upstreams in ("upstreams.caddy", str(plan.config / "caddy" / "upstreams.caddy")):
         checked = subprocess.run(

@@ -18,7 +18,7 @@ from stack.ops.commands import Progress, run
 from stack.ops.components import Plan
 from stack.ops.docker import images
 from stack.ops.docker.build import build_services
-from stack.ops.docker.containers import Container, containers
+from stack.ops.docker.containers import Container, containers, healthy_services
 from stack.ops.docker.engine import Engine, find_engine
 from stack.ops.docker.layout import readable
 from stack.ops.docker.start import Start
@@ -35,8 +35,8 @@ from stack.ops.render import render
 _SERVICES_VARIABLE = "SERVICES_IMAGE"
 # Its name and its profile: a plain `docker compose up` starts Grafana instead.
 CONSOLE = "console"
-# What is laid over the one machine's file; alone that one is found by Compose itself.
-_FILES = ("compose.yaml", "compose.scale.yaml")
+# Compose itself looks for the first and the last, but not where files are named.
+_FILES = ("compose.yaml", "compose.scale.yaml", "compose.override.yaml")
 # Where the tokens are that the owner of the checkout uses too.
 _TOKENS = {
     "metrics_token": "/run/secrets/metrics_token",
@@ -194,8 +194,7 @@ class Compose:
         return set(self._run("config", "--services").split()) - without
 
     def _complete(self, running: list[Container]) -> bool:
-        healthy = {each.service for each in running if each.healthy}
-        return healthy >= self.services
+        return healthy_services(running) >= self.services
 
     def _prepare_services(self) -> None:
         """Build the services' image of this checkout, unless `.env` names another."""
@@ -223,7 +222,7 @@ class Compose:
             cwd=self.plan.root,
             log=self.plan.run_dir / "logs" / "compose.log",
             wanted=set(self.services),
-            before={each.service: each.restarts for each in running},
+            before={each.name: each.restarts for each in running},
             engine=self.engine,
             project=self.plan.project,
             progress=self._progress,
@@ -296,7 +295,8 @@ class Compose:
     def _command(self, *arguments: str) -> list[str]:
         # What runs is said by name; without its profile the console would not be known.
         profile = f"--profile={CONSOLE}"
-        files = [f"--file={each}" for each in _FILES] if self.plan.scale else []
+        there = [each for each in _FILES if (self.plan.root / each).is_file()]
+        files = [f"--file={each}" for each in there] if self.plan.scale else []
         return [*self.program, f"--project-name={self.plan.project}", profile, *files, *arguments]
 
     def _run(self, *arguments: str) -> str:

@@ -77,21 +77,26 @@ def containers(engine: Engine, project: str) -> list[Container]:
     return sorted(found, key=lambda each: each.service)
 
 
+def healthy_services(found: Sequence[Container]) -> set[str]:
+    """Return the services of which every container is healthy."""
+    return {each.service for each in found} - {each.service for each in found if not each.healthy}
+
+
 def usage(engine: Engine, found: Sequence[Container]) -> dict[str, Usage]:
-    """Measure the running ones, by service; takes two seconds.
+    """Measure the running ones, by their ids; takes two seconds.
 
     Raises:
         OpsError: the engine does not answer.
     """
-    names = {each.id: each.service for each in found if each.state == "running"}
-    if not names:
+    running = {each.id for each in found if each.state == "running"}
+    if not running:
         return {}
-    shown = engine.run("stats", "--no-stream", "--no-trunc", "--format={{json .}}", *names)
+    shown = engine.run("stats", "--no-stream", "--no-trunc", "--format={{json .}}", *running)
     rows = [json.loads(line) for line in shown.splitlines()]
     return {
-        names[row["ID"]]: Usage(_bytes(row["MemUsage"].partition("/")[0]), _percent(row["CPUPerc"]))
+        row["ID"]: Usage(_bytes(row["MemUsage"].partition("/")[0]), _percent(row["CPUPerc"]))
         for row in rows
-        if row["ID"] in names
+        if row["ID"] in running
     }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from stack.errors import OpsError
 from stack.ops.commands import Progress
-from stack.ops.docker.containers import Container, containers
+from stack.ops.docker.containers import Container, containers, healthy_services
 from stack.ops.docker.engine import Engine
 from stack.ops.supervisor import wait_until
 
@@ -30,7 +30,7 @@ class Start:
         cwd: where it is started.
         log: what it prints goes there.
         wanted: the services that are waited for.
-        before: how often each had been started again before.
+        before: how often each container had been started again before, by its name.
         engine: what runs them.
         project: what Compose calls the stack.
         progress: told in one line what happens.
@@ -72,23 +72,23 @@ class Start:
                 _end(process)
 
     def _all_are(self, process: subprocess.Popen[bytes]) -> bool:
-        for each in containers(self.engine, self.project):
-            if each.service not in self.wanted:
-                continue
-            if each.healthy:
-                self.wanted.remove(each.service)
-                took = time.monotonic() - self._began
-                self.progress(f"{each.service} is healthy ({took:.1f} s)")
-            elif self._has_failed(each):
+        found = containers(self.engine, self.project)
+        for each in found:
+            if each.service in self.wanted and self._has_failed(each):
                 raise self._failure(f"{each.service} ends or stays unhealthy")
+        for service in sorted(healthy_services(found) & self.wanted):
+            self.wanted.remove(service)
+            self.progress(f"{service} is healthy ({time.monotonic() - self._began:.1f} s)")
         if process.poll():
             raise self._failure(self.log.read_text(encoding="utf-8", errors="replace"))
         return not self.wanted and process.poll() == 0
 
     def _has_failed(self, container: Container) -> bool:
-        ended = container.restarts - self.before.get(container.service, 0)
+        if container.healthy:
+            return False
+        ended = container.restarts - self.before.get(container.name, 0)
         # What was unhealthy before is about to be made anew.
-        stuck = container.health == "unhealthy" and container.service not in self.before
+        stuck = container.health == "unhealthy" and container.name not in self.before
         return ended >= _ENDS or stuck
 
     def _failure(self, said: str) -> OpsError:

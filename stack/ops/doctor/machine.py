@@ -20,6 +20,7 @@ from stack.ops.doctor import mends
 from stack.ops.doctor.finding import NotCheckedError, Problem, Report
 from stack.ops.doctor.sources import Sources
 from stack.ops.ports import ONLY_WITH_GRAFANA, ONLY_WITH_JAEGER, is_free
+from stack.ops.scale.ports import UNUSED
 from stack.ops.secrets import NAMES
 from stack.ops.supervisor import Supervisor
 
@@ -84,6 +85,7 @@ def ports(sources: Sources) -> Report:
         *ONLY_WITH_GRAFANA,
         *(() if plan.jaeger else ONLY_WITH_JAEGER),
         *(() if plan.load else ("LOADGEN_METRICS_PORT",)),
+        *(UNUSED if plan.scale else ()),
     }
     wanted = {port: name for name, port in plan.ports.items() if name not in unused}
     ours = _listening(plan)

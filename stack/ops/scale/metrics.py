@@ -112,6 +112,8 @@ def thanos(plan: Plan, program: Path) -> list[Component]:
             "larger and coarser blocks",
             bucket,
             "--wait",
+            # Blocks that overlap are joined; otherwise it would halt at them.
+            "--compact.enable-vertical-compaction",
             "--retention.resolution-raw=32d",
             "--retention.resolution-5m=180d",
             "--retention.resolution-1h=2y",
@@ -132,8 +134,10 @@ def _sidecar(plan: Plan, program: Path, letter: str, bucket: str) -> Component:
         bucket,
         f"--prometheus.url={plan.url(variable_of(name))}",
         f"--tsdb.path={plan.data / name}",
-        # What the one machine had put together before is read from the bucket, too.
+        # What the one machine had put together is read from the bucket, too, also where it was
+        # one machine again for a while, and has put together what is there already.
         "--shipper.upload-compacted",
+        "--shipper.allow-out-of-order-uploads",
     )
 
 

@@ -42,7 +42,7 @@ SCALED: Mapping[str, int] = {
     },
     **{
         f"{service.upper()}_{number}_PORT": base + number
-        for (service, count), base in zip(REPLICAS.items(), (8100, 8110, 8120), strict=True)
+        for (service, count), base in zip(REPLICAS.items(), (18_100, 18_110, 18_120), strict=True)
         for number in range(1, count + 1)
     },
 }

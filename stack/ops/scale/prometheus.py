@@ -12,7 +12,7 @@ Config = dict[str, Any]
 REPLICA_LABEL, REPLICA_VARIABLE = "replica", "PROMETHEUS_REPLICA"
 # All rule files but `slo-*`, as far as Go's patterns can say that: those are Thanos Ruler's, for an
 # objective is of all that any Prometheus has seen.
-_NOT_GLOBAL = ("[^s]*", "s[^l]*", "sl[^o]*", r"slo[^\-]*")
+_NOT_GLOBAL = ("s", "sl", "slo", "[^s]*", "s[^l]*", "sl[^o]*", r"slo[^\-]*")
 _PORTS = {"gateway": 8000, "retrieval": 8001, "llm": 8002}
 THANOS = ("query-frontend", "query", "sidecar-a", "sidecar-b", "store", "rule", "compact")
 _THANOS_PORT, _BALANCER_PORT = 10902, 9180
@@ -54,32 +54,6 @@ def scaled(config: Config, discovery: Literal["dns", "files"]) -> Config:
         _job("thanos", [f"{name}:{_THANOS_PORT}" for name in THANOS]),
         _job("balancer", [f"balancer:{_BALANCER_PORT}"]),
     ]
-    return found
-
-
-def sharded(config: Config, shards: int, shard: int) -> Config:
-    """Return a configuration with which each target is scraped by one of several Prometheus.
-
-    Rules that look at several targets need all of them: none is left here, they are Thanos Ruler's.
-
-    Args:
-        config: as `scaled` returns it.
-        shards: how many there are.
-        shard: which of them this is, from 0.
-    """
-    found = copy.deepcopy(config)
-    found["rule_files"] = []
-    for job in found["scrape_configs"]:
-        job["relabel_configs"] = [
-            *job.get("relabel_configs", []),
-            {
-                "source_labels": ["__address__"],
-                "modulus": shards,
-                "target_label": "__tmp_shard",
-                "action": "hashmod",
-            },
-            {"source_labels": ["__tmp_shard"], "regex": str(shard), "action": "keep"},
-        ]
     return found
 
 

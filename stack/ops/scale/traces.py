@@ -9,8 +9,7 @@ from pathlib import Path
 from stack.ops.cassandra import cassandra
 from stack.ops.components import Component, Plan
 from stack.ops.ports import LOCALHOST
-
-COLLECTORS = ("a", "b")
+from stack.ops.scale.ports import PAIR
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +38,7 @@ def components(
     """
     return [
         cassandra(plan, jars),
-        *(
-            collector(plan, name, sampling, wait_for_storage=wait_for_storage)
-            for name in COLLECTORS
-        ),
+        *(collector(plan, name, sampling, wait_for_storage=wait_for_storage) for name in PAIR),
         query(plan),
     ]
 
@@ -60,8 +56,9 @@ def collector(
         "JAEGER_METRICS_PORT": str(plan.ports[f"{prefix}_METRICS_PORT"]),
         "SPAN_METRICS_PORT": str(plan.ports[f"{prefix}_SPAN_METRICS_PORT"]),
         "JAEGER_HEALTH_PORT": str(plan.ports[f"{prefix}_HEALTH_PORT"]),
-        "JAEGER_WAIT_FOR_STORAGE": str(wait_for_storage).lower(),
     }
+    if wait_for_storage:
+        environment["JAEGER_WAIT_FOR_STORAGE"] = "true"
     if plan.speed != 1:
         environment["SPANMETRICS_FLUSH_INTERVAL"] = f"{plan.span_metrics_interval:g}s"
     if sampling is not None:
@@ -75,7 +72,7 @@ def collector(
         }
     return Component(
         f"jaeger-collector-{name}",
-        (*_after_cassandra(plan), *(f"--config=file:{file}" for file in files)),
+        (*_after(plan, "CASSANDRA_PORT"), *(f"--config=file:{file}" for file in files)),
         plan.url(f"{prefix}_HEALTH_PORT", "/status"),
         "",
         "traces' way in",
@@ -85,9 +82,11 @@ def collector(
 
 def query(plan: Plan) -> Component:
     """Return what shows the traces."""
+    file = plan.root / "jaeger" / "query.yaml"
     return Component(
         "jaeger-query",
-        (*_after_cassandra(plan), f"--config=file:{plan.root / 'jaeger' / 'query.yaml'}"),
+        # A collector takes spans when it has made the tables.
+        (*_after(plan, "COLLECTOR_A_OTLP_HTTP_PORT"), f"--config=file:{file}"),
         plan.url("JAEGER_HEALTH_PORT", "/status"),
         plan.url("JAEGER_QUERY_PORT"),
         "traces (Jaeger over Cassandra)",
@@ -104,10 +103,9 @@ def query(plan: Plan) -> Component:
     )
 
 
-def _after_cassandra(plan: Plan) -> tuple[str, ...]:
-    """Jaeger, which ends at once where its store is not there yet."""
-    wait = "stack.ops.scale.after"
-    return (sys.executable, "-m", wait, plan.bind("CASSANDRA_PORT"), plan.jaeger)
+def _after(plan: Plan, port: str) -> tuple[str, ...]:
+    """Jaeger, which ends at once where what it needs is not there yet."""
+    return (sys.executable, "-m", "stack.ops.scale.after", plan.bind(port), plan.jaeger)
 
 
 def _common(plan: Plan) -> dict[str, str]:
