@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import yaml
 from stack.ops.cassandra import find_cassandra
 from stack.ops.jaeger import find_jaeger
 from stack.ops.scale.ports import SCALED
-from stack.ops.supervisor import Supervisor
+from stack.ops.supervisor import ProcessState, Supervisor
 from stack.ops.thanos import find_thanos
 from tests.integration.conftest import PORTS, SPEED, Pipeline, shared_binaries, until
 from tests.required import skip_scaled
@@ -45,14 +45,22 @@ class Scaled(Pipeline):
     @contextmanager
     def without(self, component: str) -> Iterator[None]:
         """Kill a component, and keep it from running."""
-        pid = next(each.pid for each in self.supervisor.processes() if each.name == component)
-        subprocess.run(["kill", "-KILL", str(pid)], check=True)
-        self.supervisor.end(component)
+        subprocess.run(["kill", "-KILL", str(self._process(component).pid)], check=True)
+        until(lambda: self._kept_from_running(component), f"{component} is away")
         try:
             yield
         finally:
             self.supervisor.start_again(component)
             until(lambda: self.status()[component]["healthy"], f"{component} is back", 60)
+
+    def _process(self, component: str) -> ProcessState:
+        return next(each for each in self.supervisor.processes() if each.name == component)
+
+    def _kept_from_running(self, component: str) -> bool:
+        # Between its end and its next start there is nothing that could be ended.
+        with suppress(OSError):
+            self.supervisor.end(component)
+        return self._process(component).state == "STOPPED"
 
     @contextmanager
     def alert(self, name: str) -> Iterator[None]:
