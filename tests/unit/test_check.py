@@ -188,14 +188,14 @@ def test_a_jaeger_that_is_away_is_no_failure_of_the_service() -> None:
 
 def test_who_never_answers_is_left_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each answer is waited for so long, and all of them together; then points are left out."""
-    monkeypatch.setattr(visit_module, "PATIENCE", 0.1)
-    monkeypatch.setattr(visit_module, "BUDGET", 0.5)
+    monkeypatch.setattr(visit_module, "PATIENCE", 0.5)
+    monkeypatch.setattr(visit_module, "BUDGET", 2.0)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         asked = Asked(f"http://127.0.0.1:{silent.getsockname()[1]}", token=TOKEN)
         began = time.monotonic()
         with closing(Visit(asked)) as visit:
             found = {point.name: verdict for point, verdict in check(visit)}
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
     assert found["health.live"].outcome is Outcome.FAILS
     assert "no answer" in found["health.live"].seen
     assert found["logs.json"].outcome is Outcome.NOT_CHECKED
@@ -211,7 +211,7 @@ def test_an_answer_without_end_is_left_in_time(monkeypatch: pytest.MonkeyPatch) 
             time.sleep(0.01)
             yield b"data: 1"
 
-    monkeypatch.setattr(visit_module, "PATIENCE", 0.1)
+    monkeypatch.setattr(visit_module, "PATIENCE", 0.5)
     with (
         served_by(endless) as url,
         closing(Visit(Asked(url))) as visit,
