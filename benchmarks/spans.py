@@ -16,18 +16,11 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from benchmarks.instance import REQUEST
 from benchmarks.programs import bytes_on_disk, cpu_seconds, free_port, running
+from stack.ops.components import JAEGER_PORTS
 from stack.ops.jaeger import find_jaeger
 
 ROOT = Path(__file__).parents[1]
 _BATCH = 50
-_PORTS = (
-    "JAEGER_QUERY_PORT",
-    "JAEGER_METRICS_PORT",
-    "JAEGER_HEALTH_PORT",
-    "OTLP_GRPC_PORT",
-    "OTLP_HTTP_PORT",
-    "SPAN_METRICS_PORT",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +51,7 @@ def send(folder: Path, requests: int) -> Stored:
     program = find_jaeger(ROOT / ".run")
     if program is None:
         raise SystemExit("there is no Jaeger; `make jaeger` builds it, or set STACK_BIN_DIR")
-    ports = {name: str(free_port()) for name in _PORTS}
+    ports = {name: str(free_port()) for name in JAEGER_PORTS}
     environment = {
         **ports,
         "JAEGER_LISTEN_HOST": "127.0.0.1",

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
-from stack.errors import ConfigurationError, OpsError
+from stack.errors import OpsError
 from stack.ops import commands
 from stack.ops.binaries import bin_folder, locked
 from stack.ops.commands import Progress
 from stack.ops.components import Component, Plan
+from stack.ops.made_once import for_this_checkout
 from stack.ops.ports import LOCALHOST
 
 _COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
@@ -138,16 +137,5 @@ def _copy(folder: Path) -> None:
         raise OpsError(f"Cassandra cannot be fetched: {error}") from error
 
 
-def main() -> None:
-    """Fetch Cassandra for this checkout: `make cassandra`."""
-    run_dir = Path(os.environ.get("STACK_RUN_DIR") or checkout_file("../.run")).resolve()
-    try:
-        fetch_cassandra(run_dir, print)
-    except (OpsError, ConfigurationError) as error:
-        sys.exit(f"stack: {error}")
-    except KeyboardInterrupt:
-        sys.exit(130)
-
-
 if __name__ == "__main__":
-    main()
+    for_this_checkout(fetch_cassandra)

@@ -15,6 +15,15 @@ from stack.ops.ports import LOCALHOST
 GUNICORN = (sys.executable, "-m", "gunicorn")
 ONE_WORKER = ("--workers=1", "--worker-class=gthread", "--threads=8", "--no-control-socket")
 
+JAEGER_PORTS = (
+    "JAEGER_QUERY_PORT",
+    "JAEGER_METRICS_PORT",
+    "JAEGER_HEALTH_PORT",
+    "OTLP_GRPC_PORT",
+    "OTLP_HTTP_PORT",
+    "SPAN_METRICS_PORT",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Component:
@@ -247,15 +256,7 @@ def jaeger(plan: Plan) -> Component:
 
 def jaeger_environment(plan: Plan) -> dict[str, str]:
     """Return the variables that `jaeger/config.yaml` reads, for local mode."""
-    ports = (
-        "JAEGER_QUERY_PORT",
-        "JAEGER_METRICS_PORT",
-        "JAEGER_HEALTH_PORT",
-        "OTLP_GRPC_PORT",
-        "OTLP_HTTP_PORT",
-        "SPAN_METRICS_PORT",
-    )
-    found = {name: str(plan.ports[name]) for name in ports}
+    found = {name: str(plan.ports[name]) for name in JAEGER_PORTS}
     if plan.speed != 1:
         found["SPANMETRICS_FLUSH_INTERVAL"] = f"{plan.span_metrics_interval:g}s"
     return found | {

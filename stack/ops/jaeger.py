@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from stack.environment import choice, read
-from stack.errors import ConfigurationError, OpsError
+from stack.errors import OpsError
 from stack.ops import commands, go_tools
 from stack.ops.commands import Progress
 from stack.ops.go_tools import GoTool
+from stack.ops.made_once import for_this_checkout
 
 # The release that `jaeger/build/go.mod` asks for: one commit, tagged for v1's and v2's series.
 MODULE_VERSION = "v1.76.0"
@@ -74,16 +74,5 @@ def check_config(program: Path, config: Path, environment: Mapping[str, str]) ->
         raise OpsError(f"{config} is refused by {error}") from error
 
 
-def main() -> None:
-    """Build Jaeger for this checkout: `make jaeger`."""
-    run_dir = Path(os.environ.get("STACK_RUN_DIR") or checkout_file("../.run")).resolve()
-    try:
-        build_jaeger(run_dir, print)
-    except (OpsError, ConfigurationError) as error:
-        sys.exit(f"stack: {error}")
-    except KeyboardInterrupt:
-        sys.exit(130)
-
-
 if __name__ == "__main__":
-    main()
+    for_this_checkout(build_jaeger)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 
-from stack.errors import OpsError
 from stack.ops import go_tools
 from stack.ops.commands import Progress
 from stack.ops.go_tools import GoTool
+from stack.ops.made_once import for_this_checkout
 
 VERSION = "v0.41.0"
 _THANOS = GoTool(
@@ -43,16 +41,5 @@ def build_thanos(run_dir: Path, progress: Progress) -> Path:
     return go_tools.build(_THANOS, _ROOT / "thanos" / "build", run_dir, progress)
 
 
-def main() -> None:
-    """Build Thanos for this checkout: `make thanos`."""
-    run_dir = Path(os.environ.get("STACK_RUN_DIR") or _ROOT / ".run").resolve()
-    try:
-        build_thanos(run_dir, print)
-    except OpsError as error:
-        sys.exit(f"stack: {error}")
-    except KeyboardInterrupt:
-        sys.exit(130)
-
-
 if __name__ == "__main__":
-    main()
+    for_this_checkout(build_thanos)

@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +19,9 @@ import pytest
 from stack.ops.cassandra import cassandra, find_cassandra
 from stack.ops.components import Component, Plan
 from stack.ops.jaeger import find_jaeger
-from stack.ops.ports import LOCALHOST
 from stack.ops.scale.ports import PAIR
 from stack.ops.scale.traces import Sampling, collector, query
+from tests.integration.conftest import free_ports
 from tests.required import skip_scaled
 
 ROOT = Path(__file__).parents[2]
@@ -130,7 +128,7 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traces]:
         skip_scaled("Java is not on PATH, or Cassandra was not fetched: `make cassandra`")
     if jaeger is None:
         skip_scaled("Jaeger was not built: `make jaeger`")
-    plan = Plan(ROOT, run_dir, _free_ports(), jaeger=str(jaeger))
+    plan = Plan(ROOT, run_dir, free_ports(_PORTS), jaeger=str(jaeger))
     running = Traces(plan, jars)
     try:
         running.start(cassandra(plan, jars))
@@ -227,15 +225,6 @@ def test_tail_sampling_sees_whole_traces(traces: Traces) -> None:
     assert _within(40, lambda: all(traces.found(trace) == {span, error} for trace in failed))
     time.sleep(2)
     assert [trace for trace in fine if traces.found(trace)] == []
-
-
-def _free_ports() -> dict[str, int]:
-    with ExitStack() as held:
-        # All at once, so that none is given twice.
-        sockets = [held.enter_context(socket.socket()) for _ in _PORTS]
-        for each in sockets:
-            each.bind((LOCALHOST, 0))
-        return {name: each.getsockname()[1] for name, each in zip(_PORTS, sockets, strict=True)}
 
 
 def _trace() -> str:

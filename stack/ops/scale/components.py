@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from stack.ops.added import variable_of
 from stack.ops.binaries import Binaries
 from stack.ops.components import Component, Plan, added_services, console, load_generator
 from stack.ops.scale import traces
@@ -41,7 +42,7 @@ def scaled_addresses(plan: Plan) -> dict[str, str]:
         "prometheus-b:9090": plan.bind("PROMETHEUS_B_PORT"),
         "alertmanager-b:9093": plan.bind("ALERTMANAGER_B_PORT"),
         "balancer:9180": plan.bind("BALANCER_METRICS_PORT"),
-        **{f"{name}:10902": plan.bind(f"{name.upper().replace('-', '_')}_PORT") for name in THANOS},
+        **{f"{name}:10902": plan.bind(variable_of(name)) for name in THANOS},
     }
 
 

@@ -39,10 +39,10 @@ def alertmanager_pair(plan: Plan, binaries: Binaries) -> list[Component]:
     found = []
     for letter, other in zip(PAIR, reversed(PAIR), strict=True):
         name = f"alertmanager{_NAMES[letter]}"
-        own, peer = (f"ALERTMANAGER{_NAMES[each]}_CLUSTER".upper() for each in (letter, other))
+        own, peer = (f"alertmanager{_NAMES[each]}-cluster" for each in (letter, other))
         gossip = (
-            f"--cluster.listen-address={plan.bind(_port(own))}",
-            f"--cluster.peer={plan.bind(_port(peer))}",
+            f"--cluster.listen-address={plan.bind(variable_of(own))}",
+            f"--cluster.peer={plan.bind(variable_of(peer))}",
             # How long the second waits for word of the first before it sends, too.
             f"--cluster.peer-timeout={max(3.0, 15 / plan.speed):g}s",
         )
@@ -53,7 +53,9 @@ def alertmanager_pair(plan: Plan, binaries: Binaries) -> list[Component]:
 def thanos(plan: Plan, program: Path) -> list[Component]:
     """What reads both, keeps blocks in the bucket, and judges objectives over all of it."""
     bucket = f"--objstore.config-file={plan.root / 'thanos' / 'folder.yml'}"
-    endpoints = [plan.bind(_port(f"{name}_GRPC")) for name in ("SIDECAR_A", "SIDECAR_B", "STORE")]
+    endpoints = [
+        plan.bind(variable_of(f"{name}-grpc")) for name in ("sidecar-a", "sidecar-b", "store")
+    ]
     alertmanagers = (plan.url("ALERTMANAGER_PORT"), plan.url("ALERTMANAGER_B_PORT"))
     rules = plan.config / "thanos" / "rules" / "slo-*.rules.yml"
     stores = [
@@ -163,7 +165,10 @@ def _component(
             f"--http-address={plan.bind(port)}",
             "--http-grace-period=1s",
             *(
-                (f"--grpc-address={plan.bind(_port(f'{name}_GRPC'))}", "--grpc-grace-period=1s")
+                (
+                    f"--grpc-address={plan.bind(variable_of(f'{name}-grpc'))}",
+                    "--grpc-grace-period=1s",
+                )
                 if grpc
                 else ()
             ),
@@ -175,7 +180,3 @@ def _component(
         shows,
         {"BUCKET_DIR": str(plan.data / "bucket")},
     )
-
-
-def _port(name: str) -> str:
-    return variable_of(name.lower())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Any, Literal
 
+from stack.ops.added import variable_of
+from stack.ops.ports import DEFAULTS
 from stack.ops.scale.ports import REPLICAS
 
 Config = dict[str, Any]
@@ -13,7 +15,6 @@ REPLICA_LABEL, REPLICA_VARIABLE = "replica", "PROMETHEUS_REPLICA"
 # All rule files but `slo-*`, as far as Go's patterns can say that: those are Thanos Ruler's, for an
 # objective is of all that any Prometheus has seen.
 _NOT_GLOBAL = ("s", "sl", "slo", "[^s]*", "s[^l]*", "sl[^o]*", r"slo[^\-]*")
-_PORTS = {"gateway": 8000, "retrieval": 8001, "llm": 8002}
 THANOS = ("query-frontend", "query", "sidecar-a", "sidecar-b", "store", "rule", "compact")
 _THANOS_PORT, _BALANCER_PORT = 10902, 9180
 _PAIRS = {
@@ -75,7 +76,12 @@ def over_all(sources: Config, url: str) -> Config:
 def _by_name(job: Config) -> None:
     """Let each container be a target; in the file of the targets their name is one."""
     job["dns_sd_configs"] = [
-        {"names": [name], "type": "A", "port": _PORTS[name], "refresh_interval": "5s"}
+        {
+            "names": [name],
+            "type": "A",
+            "port": DEFAULTS[variable_of(name)],
+            "refresh_interval": "5s",
+        }
         for name in REPLICAS
     ]
     names = "|".join(REPLICAS)
