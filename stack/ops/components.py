@@ -63,6 +63,8 @@ class Plan:
         jaeger: the path of Jaeger's program in local mode; empty for the embedded trace store.
         console: whether it stands in for Grafana, and shows the traces.
         scale: whether each part runs at least twice, with Thanos over the metrics.
+        sampling: who decides at scale which traces are kept: the services at the `head` of each,
+            or the collectors at its `tail`.
     """
 
     root: Path
@@ -75,6 +77,7 @@ class Plan:
     jaeger: str = ""
     console: bool = True
     scale: bool = False
+    sampling: str = "head"
 
     def url(self, port: str, path: str = "") -> str:
         """Return the address of a path of what has that port."""
@@ -359,7 +362,10 @@ def console(plan: Plan) -> Component:
         plan.url("CONSOLE_PORT", "/healthz"),
         plan.url("CONSOLE_PORT"),
         "dashboards, traces, alerts",
-        {"GRAFANA_CONFIG_DIR": str(plan.config / "grafana")},
+        {
+            "GRAFANA_CONFIG_DIR": str(plan.config / "grafana"),
+            "METRICS_URL": plan.metrics_url,
+        },
     )
 
 

@@ -1,4 +1,4 @@
-"""What the environment and `.env` say of the run: ports, load, project; else the defaults."""
+"""What the environment and `.env` say of the run: ports, load, …; else the defaults."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from dotenv import dotenv_values
 
-from stack.environment import integer, number, read
+from stack.environment import choice, integer, number, read
 from stack.errors import ConfigurationError, OpsError
 from stack.ops.added import added
 
@@ -86,6 +86,15 @@ def read_load_rate(root: Path, environ: Mapping[str, str] = os.environ) -> float
         ConfigurationError: `LOAD_RATE` is no number from 0 to 50.
     """
     return read(_settings(root, environ), "LOAD_RATE", number(0, 50), 1.0)
+
+
+def read_sampling(root: Path, environ: Mapping[str, str] = os.environ) -> str:
+    """Return who decides at scale which traces are kept, `head` or `tail`.
+
+    Raises:
+        ConfigurationError: `SAMPLING` is neither.
+    """
+    return read(_settings(root, environ), "SAMPLING", choice("head", "tail"), "head")
 
 
 def read_project(root: Path, environ: Mapping[str, str] = os.environ) -> str:

@@ -25,7 +25,7 @@ _FILES = {
     "prometheus": ("prometheus.yml", "targets/*.yaml", "rules/*.rules.yml"),
     "alertmanager": ("alertmanager.yml", "templates/*.tmpl"),
     "grafana": ("provisioning/*/*.yaml", "dashboards/*.json"),
-    "thanos": ("rules/*.rules.yml", "generated/*.y*ml"),
+    "thanos": ("rules/*.rules.yml", "generated/*.yml"),
 }
 _INTERVALS = {
     "scrape_interval",

@@ -1,7 +1,8 @@
 """Secrets that are made at the first start and kept in files.
 
 `python -m stack.ops.secrets FILE...` makes the files that are missing; Compose runs it in a
-container that shares each file only with those that need it.
+container that shares each file only with those that need it. One named `credentials` has the form
+that clients of S3 read.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 NAMES = ("metrics_token", "faults_token")
+_CREDENTIALS = "[default]\naws_access_key_id = stack\naws_secret_access_key = {secret}\n"
 
 
 def make_secrets(folder: Path) -> None:
@@ -34,10 +36,12 @@ def make_secret(path: Path, mode: int) -> None:
     """
     if path.exists() and path.read_text(encoding="ascii").strip():
         return
+    secret = secrets.token_urlsafe(32)
+    text = _CREDENTIALS.format(secret=secret) if path.name == "credentials" else f"{secret}\n"
     draft = path.with_name(f"{path.name}.new")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(f"{secrets.token_urlsafe(32)}\n")
+        file.write(text)
     draft.chmod(mode)
     draft.replace(path)
 

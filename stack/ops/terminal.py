@@ -14,7 +14,7 @@ from rich.markup import escape
 from stack.errors import ConfigurationError, OpsError
 from stack.ops import run_folder
 from stack.ops.components import Plan
-from stack.ops.ports import read_load_rate, read_ports, read_project
+from stack.ops.ports import read_load_rate, read_ports, read_project, read_sampling
 from stack.ops.scale.ports import SCALED
 
 P = ParamSpec("P")
@@ -53,8 +53,15 @@ def plan_in(run_dir: Path | None, *, scale: bool = False) -> Plan:
     """
     root = run_folder.checkout()
     ports, load = read_ports(root, further=SCALED if scale else {}), read_load_rate(root)
-    project = read_project(root)
-    return Plan(root, folder_of(run_dir), ports, load=load, project=project, scale=scale)
+    return Plan(
+        root,
+        folder_of(run_dir),
+        ports,
+        load=load,
+        project=read_project(root),
+        scale=scale,
+        sampling=read_sampling(root),
+    )
 
 
 def folder_of(run_dir: Path | None) -> Path:

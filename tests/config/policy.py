@@ -87,7 +87,8 @@ def collects_garbage_in_time(document: Document) -> Iterator[str]:
         limits = service.get("deploy", {}).get("resources", {}).get("limits", {})
         match = _BYTES.fullmatch(service.get("environment", {}).get("GOMEMLIMIT", ""))
         if match is None:
-            if service["image"] != _own_image(document):
+            # Java is told its heap by its own options.
+            if service["image"] != _own_image(document) and service.get("entrypoint") != ["java"]:
                 yield f"{name}: no GOMEMLIMIT"
         elif int(match[1]) * _FACTORS[match[2]] > 0.9 * float(limits.get("memory", "inf")):
             yield f"{name}: GOMEMLIMIT is not well below its limit of memory"

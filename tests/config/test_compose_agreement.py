@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from stack.errors import ConfigurationError
 from stack.ops.binaries import Binaries
 from stack.ops.components import Plan, components
 from stack.ops.docker import images
-from stack.ops.ports import default_ports, read_load_rate
-from tests.config.conftest import COMPOSE, ROOT, VARIABLE, Render
+from stack.ops.ports import default_ports, read_load_rate, read_sampling
+from tests.config.conftest import COMPOSE, ROOT, SCALE, VARIABLE, Render
 from tests.config.policy import ONE_SHOT, lasting, seconds
 
 EXAMPLE = ROOT / ".env.example"
@@ -99,6 +100,15 @@ def test_waiting_times_and_load_are_those_of_local_mode(name: str) -> None:
 def test_the_load_is_the_one_that_is_read_for_make_up(tmp_path: Path) -> None:
     """Without a file and a variable."""
     assert read_load_rate(tmp_path, {}) == float(*variables()["LOAD_RATE"])
+
+
+def test_sampling_is_the_one_that_is_read_for_make_up(tmp_path: Path) -> None:
+    """Without a file and a variable; another word is refused before anything starts."""
+    (default,) = {each for name, each in VARIABLE.findall(SCALE.read_text()) if name == "SAMPLING"}
+    assert read_sampling(tmp_path, {}) == default == Plan(ROOT, tmp_path, {}).sampling
+    assert read_sampling(tmp_path, {"SAMPLING": "tail"}) == "tail"
+    with pytest.raises(ConfigurationError, match=r"SAMPLING='some'.* one of head, tail"):
+        read_sampling(tmp_path, {"SAMPLING": "some"})
 
 
 def test_every_image_can_be_replaced_by_its_variable(render: Render) -> None:

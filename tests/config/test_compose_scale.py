@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from stack.ops.cassandra import cassandra
+from stack.ops.components import Plan
 from stack.ops.scaffold.naming import RESERVED
 from stack.ops.scale.ports import PUBLISHED, REPLICAS, SCALED
 from stack.ops.scale.prometheus import THANOS, scaled
@@ -75,15 +78,73 @@ def test_a_pair_differs_in_its_label_its_data_and_its_port(
     assert replicas == ["a", "b"]
 
 
-def test_grafana_and_the_console_ask_thanos_by_one_file(scaled_document: dict[str, Any]) -> None:
-    """It is laid over the one machine's, in both."""
-    place = "/etc/grafana/provisioning/datasources/stack.yaml"
-    for name in ("grafana", "console"):
-        mounts = {each["target"]: each for each in scaled_document["services"][name]["volumes"]}
-        source = Path(mounts[place]["source"])
-        assert source.relative_to(ROOT) == Path("thanos/generated/datasources.yaml")
-    sources = yaml.safe_load((ROOT / "thanos" / "generated" / "datasources.yaml").read_text())
-    assert sources["datasources"][0]["url"] == "http://query-frontend:10902"
+def test_grafana_and_the_console_ask_thanos_by_one_variable(
+    document: dict[str, Any], scaled_document: dict[str, Any]
+) -> None:
+    """Jaeger, too; of the one machine all three ask its Prometheus."""
+    names = {"grafana": "METRICS_URL", "console": "METRICS_URL", "jaeger": "PROMETHEUS_URL"}
+    for found, url in (
+        (document, "http://prometheus:9090"),
+        (scaled_document, "http://query-frontend:10902"),
+    ):
+        asked = {found["services"][name]["environment"][key] for name, key in names.items()}
+        assert asked == {url}
+    assert SCALE.read_text().count("METRICS_URL:-") == COMPOSE.read_text().count("METRICS_URL:-")
+    assert SCALE.read_text().count("METRICS_URL:-") == 1
+
+
+def test_only_jaeger_comes_near_cassandra(scaled_document: dict[str, Any]) -> None:
+    """It asks nobody who he is."""
+    services = scaled_document["services"]
+    beside = {name for name, each in services.items() if "spans" in each.get("networks", {})}
+    assert beside == {"cassandra", "collector-a", "collector-b", "jaeger"}
+    assert set(services["cassandra"]["networks"]) == {"spans"}
+    assert services["cassandra"].get("ports", []) == []
+
+
+def test_both_collectors_are_the_same(scaled_document: dict[str, Any]) -> None:
+    """And a file is there for each way of sampling."""
+    first, second = (scaled_document["services"][f"collector-{each}"] for each in "ab")
+    assert first == second
+    for way in ("head", "tail"):
+        assert (ROOT / "jaeger" / f"sampling-{way}.yaml").is_file()
+    assert "/etc/jaeger/sampling-head.yaml" in first["command"]
+
+
+def test_cassandra_runs_as_in_local_mode(scaled_document: dict[str, Any], tmp_path: Path) -> None:
+    """With the same files and the same program; only the places differ."""
+    ports = dict.fromkeys(("CASSANDRA_PORT", "CASSANDRA_STORAGE_PORT", "CASSANDRA_METRICS_PORT"), 1)
+    local = cassandra(Plan(ROOT, tmp_path, ports), Path("lib")).command
+    command = scaled_document["services"]["cassandra"]["command"]
+    assert command[-1] == local[-1]
+
+    def files(parts: Sequence[str]) -> set[str]:
+        found = (Path(part.lstrip("@").rpartition("=")[2]).name for part in parts)
+        return {name for name in found if (ROOT / "cassandra" / name).is_file()}
+
+    # What Prometheus asks for is an addition that the official image does not have.
+    assert files(command) == {"jvm.options", "cassandra.yaml", "logback.xml"}
+    assert files(local) == files(command) | {"metrics.yaml"}
+    heap = re.search(r"-Xmx(\d+)m", (ROOT / "cassandra" / "jvm.options").read_text())
+    limit = scaled_document["services"]["cassandra"]["deploy"]["resources"]["limits"]["memory"]
+    assert heap is not None
+    assert 2 * int(heap[1]) * 2**20 < int(limit)
+
+
+def test_the_bucket_is_that_of_all_that_read_or_write_it(scaled_document: dict[str, Any]) -> None:
+    """Its server has the keys that they have, and nobody else does."""
+    services = scaled_document["services"]
+    holders = {
+        name
+        for name, each in services.items()
+        for mount in each.get("volumes", [])
+        if mount["target"] == "/run/bucket" and mount["source"] == "bucket-secrets"
+    }
+    users = {"sidecar-a", "sidecar-b", "store", "compact", "rule"}
+    assert holders == users | {"bucket", "secrets"}
+    for name in users:
+        assert "bucket" in services[name]["networks"]
+        assert services[name]["environment"]["BUCKET_ENDPOINT"] == "bucket:7070"
 
 
 def test_every_file_that_is_mounted_is_there(scaled_document: dict[str, Any]) -> None:

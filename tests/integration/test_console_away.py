@@ -34,14 +34,16 @@ class Away:
     def start_console(self) -> None:
         """Start the console; it is asked for nothing but whether it runs."""
         addresses = {
-            "prometheus:9090": self._at("PROMETHEUS_PORT").removeprefix("http://"),
             "jaeger:16686": self._at("JAEGER_QUERY_PORT").removeprefix("http://"),
             "alertmanager:9093": self._at("ALERTMANAGER_PORT").removeprefix("http://"),
         }
         render(ROOT, self._folder, addresses=addresses, secrets_dir=self._folder)
         bind = f"--bind={self.url.removeprefix('http://')}"
         command = [*GUNICORN, *ONE_WORKER, bind, "stack.ops.console.app:create_app()"]
-        environment = {"GRAFANA_CONFIG_DIR": str(self._folder / "grafana")}
+        environment = {
+            "GRAFANA_CONFIG_DIR": str(self._folder / "grafana"),
+            "METRICS_URL": self._at("PROMETHEUS_PORT"),
+        }
         self._running.enter_context(_process(command, f"{self.url}/healthz", environment))
 
     def start_prometheus(self) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from stack.ops.cassandra import cassandra, find_cassandra
 from stack.ops.components import Component, Plan
 from stack.ops.jaeger import find_jaeger
 from stack.ops.scale.ports import PAIR
-from stack.ops.scale.traces import Sampling, collector, query
+from stack.ops.scale.traces import collector, query
 from tests.integration.conftest import free_ports
 from tests.required import skip_scaled
 
@@ -81,10 +82,15 @@ class Traces:
             self.end(name, signal.SIGKILL)
         self._client.close()
 
-    def replace_collectors(self, sampling: Sampling | None, *, wait: bool = False) -> None:
+    def collector(self, name: str, sampling: str = "head", **settings: str) -> Component:
+        """Return a collector with other settings, as the environment gives them."""
+        part = collector(replace(self.plan, sampling=sampling), name)
+        return replace(part, environment={**part.environment, **settings})
+
+    def replace_collectors(self, sampling: str = "head", **settings: str) -> None:
         """Start both collectors anew, with other settings."""
         for name in PAIR:
-            part = collector(self.plan, name, sampling, wait_for_storage=wait)
+            part = self.collector(name, sampling, **settings)
             if part.name in self._running:
                 self.end(part.name, signal.SIGTERM)
             self.start(part)
@@ -132,7 +138,7 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traces]:
     running = Traces(plan, jars)
     try:
         running.start(cassandra(plan, jars))
-        running.replace_collectors(None)
+        running.replace_collectors()
         running.start(query(plan))
         yield running
     finally:
@@ -171,7 +177,8 @@ def test_cassandra_restarted(traces: Traces) -> None:
 @pytest.mark.parametrize("wait", [False, True], ids=["queue", "wait-for-storage"])
 def test_collector_killed(traces: Traces, wait: bool) -> None:
     """Only what was in flight is lost, and nothing at all when Cassandra is waited for."""
-    traces.replace_collectors(None, wait=wait)
+    waits = {"JAEGER_WAIT_FOR_STORAGE": str(wait).lower()}
+    traces.replace_collectors(**waits)
     trace, stop = _trace(), threading.Event()
     acknowledged: dict[str, tuple[str, float]] = {}
 
@@ -208,12 +215,12 @@ def test_collector_killed(traces: Traces, wait: bool) -> None:
     assert by_it, "the killed collector took nothing"
     assert after, "the other collector took nothing"
     assert lost <= allowed
-    traces.start(collector(traces.plan, "a", wait_for_storage=wait))
+    traces.start(traces.collector("a", **waits))
 
 
 def test_tail_sampling_sees_whole_traces(traces: Traces) -> None:
     """An error keeps all of its trace, though its spans came by both collectors."""
-    traces.replace_collectors(Sampling(percent=0, wait=5))
+    traces.replace_collectors("tail", JAEGER_KEPT_PERCENT="0", JAEGER_DECISION_WAIT="5s")
     failed, fine = [_trace() for _ in range(20)], [_trace() for _ in range(20)]
     span, error = _span(), _span()
     for trace in failed:

@@ -50,7 +50,8 @@ def names(answer: Answer) -> list[str]:
 
 def test_the_files_of_grafana_are_the_settings() -> None:
     """Also how often Prometheus scrapes; a slash at an end is none of the address."""
-    settings = Settings.from_env({"GRAFANA_CONFIG_DIR": str(REAL)})
+    url = {"METRICS_URL": "http://prometheus:9090/"}
+    settings = Settings.from_env({"GRAFANA_CONFIG_DIR": str(REAL), **url})
     assert settings.dashboards == REAL / "dashboards"
     assert settings.prometheus == "http://prometheus:9090"
     assert settings.jaeger == "http://jaeger:16686"
@@ -96,6 +97,13 @@ def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
         Settings.from_env({"GRAFANA_CONFIG_DIR": str(tmp_path / "none")})
     with pytest.raises(ConfigurationError, match="must be a folder with dashboards/ in it"):
         Settings.from_env({"GRAFANA_CONFIG_DIR": str(tmp_path)})
+
+
+def test_a_variable_of_the_files_that_is_not_set_is_named() -> None:
+    """Grafana would put nothing in its place, and ask nobody."""
+    with pytest.raises(ConfigurationError, match=r"METRICS_URL=.* must be set") as refused:
+        Settings.from_env({"GRAFANA_CONFIG_DIR": str(REAL)})
+    assert refused.value.name == "METRICS_URL"
 
 
 def test_an_interval_that_is_not_given_is_prometheus_own(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,18 @@ def test_who_shares_the_volume_can_read_and_nobody_can_write(tmp_path: Path) -> 
     """Prometheus runs as another user than the services."""
     assert main([str(tmp_path / "token")]) == 0
     assert (tmp_path / "token").stat().st_mode & 0o777 == 0o444
+
+
+def test_keys_of_a_bucket_have_the_form_that_clients_read(tmp_path: Path) -> None:
+    """Three lines, of which the S3 server reads the same."""
+    path = tmp_path / "credentials"
+    assert main([str(path)]) == 0
+    found = ConfigParser()
+    found.read(path)
+    keys = found["default"]
+    assert set(keys) == {"aws_access_key_id", "aws_secret_access_key"}
+    assert len(keys["aws_secret_access_key"]) >= 32
+    assert len(path.read_text().splitlines()) == 3
 
 
 def test_a_folder_that_is_not_there_is_one_line(

@@ -21,7 +21,7 @@ from stack.ops.scale import files, programs
 from stack.ops.scale.balancer import find_balancer
 from stack.ops.scale.components import changes
 from stack.ops.scale.ports import REPLICAS, SCALED, replicas
-from stack.ops.scale.prometheus import over_all, scaled
+from stack.ops.scale.prometheus import scaled
 from stack.ops.scale.services import write_upstreams
 from tests.required import skip_scaled
 
@@ -63,10 +63,10 @@ def test_the_committed_files_are_those_of_the_one_machine() -> None:
 
 def test_a_change_by_hand_is_found(tmp_path: Path) -> None:
     """Also a file that is left over."""
-    for source in ("prometheus/prometheus.yml", "grafana/provisioning/datasources/stack.yaml"):
-        (tmp_path / source).parent.mkdir(parents=True)
-        (tmp_path / source).write_text((ROOT / source).read_text())
-    assert [line.endswith("is missing") for line in files.drift(tmp_path)] == [True, True]
+    source = "prometheus/prometheus.yml"
+    (tmp_path / source).parent.mkdir(parents=True)
+    (tmp_path / source).write_text((ROOT / source).read_text())
+    assert [line.endswith("is missing") for line in files.drift(tmp_path)] == [True]
     for path, text in files.expected(tmp_path).items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
@@ -120,17 +120,6 @@ def test_nothing_of_the_one_machine_is_changed() -> None:
     assert yaml.safe_dump(ONE) == before
 
 
-def test_only_the_metrics_are_asked_for_elsewhere() -> None:
-    """Grafana's other data sources stay."""
-    source = yaml.safe_load(
-        (ROOT / "grafana" / "provisioning" / "datasources" / "stack.yaml").read_text()
-    )
-    found = over_all(source, "http://all:1")
-    urls = {each["uid"]: each["url"] for each in found["datasources"]}
-    before = {each["uid"]: each["url"] for each in source["datasources"]}
-    assert urls == {**before, "prometheus": "http://all:1"}
-
-
 def test_no_two_parts_have_one_port_and_every_variable_is_read(tmp_path: Path) -> None:
     """Also those of the stack itself."""
     ports = read_ports(ROOT, {"STORE_PORT": "12345"}, SCALED)
@@ -149,10 +138,8 @@ def test_local_mode_renders_what_can_be_reached(tmp_path: Path) -> None:
     by_service = {entry["labels"]["service"]: entry["targets"] for entry in entries}
     for service in REPLICAS:
         assert by_service[service] == [plan.bind(port) for _, port in replicas(service)]
-    sources = yaml.safe_load(
-        (plan.config / "grafana" / "provisioning" / "datasources" / "stack.yaml").read_text()
-    )
-    assert sources["datasources"][0]["url"] == plan.url("QUERY_FRONTEND_PORT")
+    (console,) = (each for each in everything(plan) if each.name == "console")
+    assert console.environment["METRICS_URL"] == plan.url("QUERY_FRONTEND_PORT")
 
 
 def test_every_part_has_a_name_a_port_and_data_of_its_own(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import yaml
@@ -46,11 +47,11 @@ class Settings:
         root = read(environ, _VARIABLE, folder, Path("grafana"))
         if not (root / "dashboards").is_dir():
             raise _wrong(root, "a folder with dashboards/ in it")
-        sources = _datasources(root / "provisioning" / "datasources")
+        sources = _datasources(root / "provisioning" / "datasources", environ)
         for kind in ("prometheus", "jaeger", "alertmanager"):
             if kind not in sources:
                 raise _wrong(root, f"a folder whose provisioning has a {kind} datasource")
-        urls = {kind: str(source["url"]).rstrip("/") for kind, source in sources.items()}
+        urls = {kind: source["url"].rstrip("/") for kind, source in sources.items()}
         interval = (sources["prometheus"].get("jsonData") or {}).get("timeInterval", "15s")
         try:
             scraped = seconds(str(interval))
@@ -60,17 +61,28 @@ class Settings:
         return cls(dashboards, urls["prometheus"], urls["jaeger"], urls["alertmanager"], scraped)
 
 
-def _datasources(path: Path) -> dict[str, dict[str, Any]]:
-    """Return the first datasource of each type; one has a url."""
+def _datasources(path: Path, environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Return the first datasource of each type that has a url, with the url's variables put in."""
     found: dict[str, dict[str, Any]] = {}
     for file in sorted(path.glob("*.yaml")):
         try:
             for source in yaml.safe_load(file.read_text(encoding="utf-8"))["datasources"]:
                 if source.get("url"):
-                    found.setdefault(source["type"], source)
+                    url = _with_variables(str(source["url"]), environ)
+                    found.setdefault(source["type"], {**source, "url": url})
+        except ConfigurationError:
+            raise
         except _UNREADABLE as error:
             raise _wrong(file, f"a datasources file ({error})") from None
     return found
+
+
+def _with_variables(text: str, environ: Mapping[str, str]) -> str:
+    """Put variables in as Grafana does: `${NAME}`, and `$$` for a dollar sign."""
+    try:
+        return Template(text).substitute(environ)
+    except KeyError as error:
+        raise ConfigurationError(error.args[0], "", f"set, for a datasource is at {text}") from None
 
 
 def _wrong(path: Path, allowed: str) -> ConfigurationError:

@@ -1,7 +1,8 @@
 """Building images without a container registry.
 
-Nothing is downloaded by hand: Prometheus and Alertmanager come from Debian's packages, Jaeger from
-its Go modules, Python from a Debian root file system. `images/Dockerfile` makes images of them.
+Nothing is downloaded by hand: Prometheus, Alertmanager and Caddy come from Debian's packages,
+Jaeger, Thanos and versitygw from their Go modules, Cassandra from Maven Central, Python and Java
+from Debian root file systems. `images/Dockerfile` makes images of them.
 """
 
 from __future__ import annotations
@@ -10,32 +11,38 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from stack.errors import OpsError
 from stack.ops import debian
+from stack.ops.cassandra import fetch_cassandra
 from stack.ops.commands import Progress, run
 from stack.ops.docker import layout, pip_settings
 from stack.ops.docker.engine import Engine
 from stack.ops.docker.images import (
     ALERTMANAGER,
     BALANCER,
+    CASSANDRA,
     JAEGER,
     PROMETHEUS,
     PYTHON,
     SCALED_IMAGES,
     SERVICES,
     THANOS,
+    VERSITYGW,
 )
 from stack.ops.jaeger import build_jaeger
 from stack.ops.scale.balancer import find_balancer
 from stack.ops.thanos import build_thanos
+from stack.ops.versitygw import build_versitygw
 
 _BUILD_SECONDS = 900
 _SUITE = "trixie"
 # Compiled wheels need the last of them.
 _PYTHON_PACKAGES = "python3,python3-venv,ca-certificates,libstdc++6"
+# The last suite with the Java that Cassandra wants.
+_JAVA_SUITE, _JAVA_PACKAGES = "bookworm", "openjdk-17-jre-headless"
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 
 
@@ -72,7 +79,12 @@ def build(
             str(JAEGER.built): builder.jaeger,
         }
         if scale:
-            steps |= {str(THANOS.built): builder.thanos, str(BALANCER.built): builder.balancer}
+            steps |= {
+                str(THANOS.built): builder.thanos,
+                str(VERSITYGW.built): builder.versitygw,
+                str(CASSANDRA.built): builder.cassandra,
+                str(BALANCER.built): builder.balancer,
+            }
         for tag, make in steps.items():
             if not anew and engine.has_image(tag):
                 progress(f"{tag} is there already")
@@ -135,13 +147,8 @@ class _Builder:
 
     def python(self) -> None:
         """Make a root file system with Python, and nothing that a container does not need."""
-        if shutil.which("mmdebstrap") is None:
-            raise OpsError("mmdebstrap is needed: `apt-get install mmdebstrap`")
         archive = self._folder / "python.tar"
-        options = [f"--dpkgopt=path-exclude=/usr/share/{each}/*" for each in layout.LEFT_OUT]
-        source = f"deb [signed-by={debian.KEYRING}] {debian.mirror()} {_SUITE} main"
-        command = ["mmdebstrap", "--quiet", "--variant=essential", f"--include={_PYTHON_PACKAGES}"]
-        run([*command, *options, _SUITE, str(archive), source], timeout=_BUILD_SECONDS)
+        _root_file_system(archive, _SUITE, _PYTHON_PACKAGES, layout.LEFT_OUT)
         start = 'CMD ["python3"]'
         self._engine.run("import", "--change", start, "-", str(PYTHON.built), stdin=archive)
 
@@ -167,6 +174,21 @@ class _Builder:
         layout.programs(self._folder / "thanos", {"thanos": program})
         self._tool("thanos", str(THANOS.built))
 
+    def versitygw(self) -> None:
+        """Make its image, of a static program."""
+        program = build_versitygw(self._run_dir, self._progress)
+        layout.programs(self._folder / "versitygw", {"versitygw": program})
+        self._tool("versitygw", str(VERSITYGW.built))
+
+    def cassandra(self) -> None:
+        """Make its image, of its jars and a root file system with Java."""
+        jars = fetch_cassandra(self._run_dir, self._progress)
+        shutil.copytree(jars, self._folder / "cassandra" / "lib")
+        # Its package makes links beside its manual pages, and fails where they are left out.
+        left_out = [each for each in layout.LEFT_OUT if each != "man"]
+        _root_file_system(self._folder / "java.tar", _JAVA_SUITE, _JAVA_PACKAGES, left_out)
+        self._tool("cassandra", str(CASSANDRA.built))
+
     def balancer(self) -> None:
         """Make its image, of Debian's package."""
         program = find_balancer(self._run_dir, self._progress)
@@ -191,6 +213,15 @@ class _Builder:
             f"--tag={tag}",
             str(self._folder),
         )
+
+
+def _root_file_system(archive: Path, suite: str, packages: str, left_out: Sequence[str]) -> None:
+    if shutil.which("mmdebstrap") is None:
+        raise OpsError("mmdebstrap is needed: `apt-get install mmdebstrap`")
+    options = [f"--dpkgopt=path-exclude=/usr/share/{each}/*" for each in left_out]
+    source = f"deb [signed-by={debian.KEYRING}] {debian.mirror()} {suite} main"
+    command = ["mmdebstrap", "--quiet", "--variant=essential", f"--include={packages}"]
+    run([*command, *options, suite, str(archive), source], timeout=_BUILD_SECONDS)
 
 
 def _buildx(engine: Engine, progress: Progress, *arguments: str) -> None:

@@ -287,6 +287,7 @@ class Compose:
             **{name: str(port) for name, port in plan.ports.items()},
             "STACK_CONFIG_DIR": str(plan.config),
             "LOAD_RATE": f"{plan.load:g}",
+            "SAMPLING": plan.sampling,
             **({"TRACES_URL": plan.traces_url} if plan.console else {}),
             # At full speed what `.env` says holds.
             **(drill if plan.speed != 1 else {}),

@@ -38,9 +38,12 @@ JAEGER = Image("jaeger", "JAEGER_IMAGE", "stack-jaeger:local")
 GRAFANA = Image("grafana", "GRAFANA_IMAGE", None)
 THANOS = Image("thanos", "THANOS_IMAGE", "stack-thanos:local", service="query")
 BALANCER = Image("balancer", "BALANCER_IMAGE", "stack-balancer:local")
+CASSANDRA = Image("cassandra", "CASSANDRA_IMAGE", "stack-cassandra:local")
+VERSITYGW = Image("versitygw", "VERSITYGW_IMAGE", "stack-versitygw:local", service="bucket")
 # To add one, add a line above and name it here; the last may be missing.
 IMAGES = (PYTHON, PROMETHEUS, ALERTMANAGER, JAEGER, GRAFANA)
-SCALED_IMAGES = (PYTHON, PROMETHEUS, ALERTMANAGER, JAEGER, THANOS, BALANCER, GRAFANA)
+_SCALED = (THANOS, VERSITYGW, CASSANDRA, BALANCER)
+SCALED_IMAGES = (PYTHON, PROMETHEUS, ALERTMANAGER, JAEGER, *_SCALED, GRAFANA)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ def system(folder: Path) -> None:
         shutil.rmtree(folder / "usr" / "share" / each, ignore_errors=True)
     for name in ("bin", "lib", "lib64"):
         _merge(folder / name, folder / "usr" / name)
-    for applet in ("sh", "wget"):
+    for applet in ("sh", "wget", "mkdir"):
         (folder / "usr" / "bin" / applet).symlink_to("busybox")
     (folder / "etc").mkdir(exist_ok=True)
     (folder / "etc" / "nsswitch.conf").write_text("hosts: files dns\n")

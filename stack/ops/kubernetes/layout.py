@@ -68,7 +68,9 @@ def _settings(sources: Sources) -> dict[str, str]:
         files[f"base/grafana/dashboards/{path.name}"] = sources.text(
             f"grafana/dashboards/{path.name}"
         )
-    datasources = sources.text("grafana/provisioning/datasources/stack.yaml")
+    datasources = sources.text("grafana/provisioning/datasources/stack.yaml").replace(
+        "${METRICS_URL}", "http://prometheus:9090"
+    )
     for name in ("prometheus", "jaeger", "alertmanager"):
         datasources = datasources.replace(f"http://{name}:", f"http://{name}.{NAMESPACE}.svc:")
     # In a Grafana that others use, too: nothing of theirs is deleted, their default stays.

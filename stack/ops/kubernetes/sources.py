@@ -95,6 +95,7 @@ class Sources:
         found = {
             Way(name, host, int(port))
             for name, service in self.services.items()
+            if name in {*self.workloads, GRAFANA}
             for value in service.get("environment", {}).values()
             for host, port in _URL.findall(str(value))
         }

@@ -21,8 +21,8 @@ RESERVED = {
     *("gateway", "retrieval", "llm", "inbox", "loadgen", "template", "healthcheck"),
     *("prometheus", "alertmanager", "jaeger", "spanmetrics", "grafana", "console", "supervisor"),
     *("secrets", "localhost", "stack", "services", "tests", "other"),
-    *("thanos", "balancer", "cassandra", "prometheus-b", "alertmanager-b", *THANOS),
-    *("jaeger-query", "jaeger-collector-a", "jaeger-collector-b"),
+    *("thanos", "balancer", "bucket", "cassandra", "prometheus-b", "alertmanager-b", *THANOS),
+    *("jaeger-query", "jaeger-collector-a", "jaeger-collector-b", "collector-a", "collector-b"),
     *(name for service in REPLICAS for name, _ in replicas(service)),
 }
 _YAML = {"y", "yes", "n", "no", "on", "off", "true", "false", "null"}

@@ -12,7 +12,7 @@ from stack.ops.scale import traces
 from stack.ops.scale.metrics import alertmanager_pair, prometheus_pair, thanos
 from stack.ops.scale.ports import PAIR, REPLICAS, replicas
 from stack.ops.scale.programs import Programs
-from stack.ops.scale.prometheus import THANOS, over_all, scaled
+from stack.ops.scale.prometheus import THANOS, scaled
 from stack.ops.scale.services import balancer, replicated
 
 
@@ -42,6 +42,7 @@ def scaled_addresses(plan: Plan) -> dict[str, str]:
         "prometheus-b:9090": plan.bind("PROMETHEUS_B_PORT"),
         "alertmanager-b:9093": plan.bind("ALERTMANAGER_B_PORT"),
         "balancer:9180": plan.bind("BALANCER_METRICS_PORT"),
+        "cassandra:9404": plan.bind("CASSANDRA_METRICS_PORT"),
         **{f"{name}:10902": plan.bind(variable_of(name)) for name in THANOS},
     }
 
@@ -63,7 +64,6 @@ def changes(plan: Plan) -> Mapping[str, Callable[[Any], Any]]:
     return {
         "prometheus/prometheus.yml": lambda config: scaled(config, "files"),
         "prometheus/targets/services.yaml": each_replica,
-        "grafana/provisioning/datasources/stack.yaml": lambda c: over_all(c, plan.metrics_url),
     }
 
 

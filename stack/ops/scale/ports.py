@@ -38,6 +38,7 @@ SCALED: Mapping[str, int] = {
             "METRICS": 18888,
             "SPAN_METRICS": 18889,
             "HEALTH": 14133,
+            "HALF": 14319,
         }.items()
     },
     **{

@@ -16,13 +16,12 @@ REPLICA_LABEL, REPLICA_VARIABLE = "replica", "PROMETHEUS_REPLICA"
 # objective is of all that any Prometheus has seen.
 _NOT_GLOBAL = ("s", "sl", "slo", "[^s]*", "s[^l]*", "sl[^o]*", r"slo[^\-]*")
 THANOS = ("query-frontend", "query", "sidecar-a", "sidecar-b", "store", "rule", "compact")
-_THANOS_PORT, _BALANCER_PORT = 10902, 9180
+_THANOS_PORT, _BALANCER_PORT, _CASSANDRA_PORT = 10902, 9180, 9404
 _PAIRS = {
     "prometheus": ["prometheus:9090", "prometheus-b:9090"],
     "alertmanager": ["alertmanager:9093", "alertmanager-b:9093"],
 }
-# In containers traces are one Jaeger's.
-_COLLECTORS = ["jaeger:8888", "collector-a:8888", "collector-b:8888"]
+_JAEGER = ["jaeger:8888", "collector-a:8888", "collector-b:8888"]
 _SPAN_METRICS = ["collector-a:8889", "collector-b:8889"]
 
 
@@ -46,30 +45,20 @@ def scaled(config: Config, discovery: Literal["dns", "files"]) -> Config:
             job["static_configs"][0]["targets"] = _PAIRS[job["job_name"]]
         if job["job_name"] == "services" and discovery == "dns":
             _by_name(job)
-        if job["job_name"] == "jaeger" and discovery == "files":
-            job["static_configs"][0]["targets"] = _COLLECTORS
-        if job["job_name"] == "spanmetrics" and discovery == "files":
+        if job["job_name"] == "jaeger":
+            job["static_configs"][0]["targets"] = list(_JAEGER)
+        if job["job_name"] == "spanmetrics":
             del job["file_sd_configs"]
-            job["static_configs"] = [{"targets": _SPAN_METRICS, "labels": {"service": "jaeger"}}]
+            job["static_configs"] = [
+                {"targets": list(_SPAN_METRICS), "labels": {"service": "jaeger"}}
+            ]
     found["scrape_configs"] += [
         _job("thanos", [f"{name}:{_THANOS_PORT}" for name in THANOS]),
         _job("balancer", [f"balancer:{_BALANCER_PORT}"]),
     ]
-    return found
-
-
-def over_all(sources: Config, url: str) -> Config:
-    """Return Grafana's data sources with the metrics of all Prometheus in place of one's.
-
-    Args:
-        sources: as read from the file.
-        url: that of Thanos' query frontend.
-    """
-    found = copy.deepcopy(sources)
-    for source in found["datasources"]:
-        if source["type"] == "prometheus":
-            source["url"] = url
-            source["jsonData"]["prometheusType"] = "Thanos"
+    if discovery == "files":
+        # The official image has nothing that Prometheus could ask.
+        found["scrape_configs"].append(_job("cassandra", [f"cassandra:{_CASSANDRA_PORT}"]))
     return found
 
 

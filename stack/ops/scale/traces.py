@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from stack.ops.cassandra import cassandra
@@ -12,43 +11,19 @@ from stack.ops.ports import LOCALHOST
 from stack.ops.scale.ports import PAIR
 
 
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """Which traces the collectors keep: all with an error, all above a second, a share of the rest.
-
-    Args:
-        percent: of the rest, 0 to 100.
-        wait: seconds from a trace's first span to the decision.
-    """
-
-    percent: float = 10.0
-    wait: float = 10.0
-
-
-def components(
-    plan: Plan, jars: Path, sampling: Sampling | None = None, *, wait_for_storage: bool = False
-) -> list[Component]:
+def components(plan: Plan, jars: Path) -> list[Component]:
     """List what runs, in the order in which it starts.
 
     Args:
-        plan: the ports, folders and Jaeger's program.
+        plan: the ports, folders, Jaeger's program, and which traces are kept.
         jars: the folder of Cassandra's jars.
-        sampling: what is kept; everything if nothing is said.
-        wait_for_storage: acknowledge a span only when Cassandra has it.
     """
-    return [
-        cassandra(plan, jars),
-        *(collector(plan, name, sampling, wait_for_storage=wait_for_storage) for name in PAIR),
-        query(plan),
-    ]
+    return [cassandra(plan, jars), *(collector(plan, name) for name in PAIR), query(plan)]
 
 
-def collector(
-    plan: Plan, name: str, sampling: Sampling | None = None, *, wait_for_storage: bool = False
-) -> Component:
-    """Return the collector `a` or `b`; the arguments are those of `components`."""
-    folder = plan.root / "jaeger"
-    files = [folder / "collector.yaml"]
+def collector(plan: Plan, name: str) -> Component:
+    """Return the collector `a` or `b`."""
+    files = ("collector.yaml", f"sampling-{plan.sampling}.yaml")
     prefix = f"COLLECTOR_{name.upper()}"
     environment = _common(plan) | {
         "OTLP_HTTP_PORT": str(plan.ports[f"{prefix}_OTLP_HTTP_PORT"]),
@@ -56,23 +31,19 @@ def collector(
         "JAEGER_METRICS_PORT": str(plan.ports[f"{prefix}_METRICS_PORT"]),
         "SPAN_METRICS_PORT": str(plan.ports[f"{prefix}_SPAN_METRICS_PORT"]),
         "JAEGER_HEALTH_PORT": str(plan.ports[f"{prefix}_HEALTH_PORT"]),
+        # Where halves of traces meet, if they have to.
+        "JAEGER_HALF_PORT": str(plan.ports[f"{prefix}_HALF_PORT"]),
+        "JAEGER_HALF_A_URL": plan.url("COLLECTOR_A_HALF_PORT"),
+        "JAEGER_HALF_B_URL": plan.url("COLLECTOR_B_HALF_PORT"),
     }
-    if wait_for_storage:
-        environment["JAEGER_WAIT_FOR_STORAGE"] = "true"
     if plan.speed != 1:
         environment["SPANMETRICS_FLUSH_INTERVAL"] = f"{plan.span_metrics_interval:g}s"
-    if sampling is not None:
-        files.append(folder / "tail-sampling.yaml")
-        environment |= {
-            "JAEGER_HALF_PORT": str(plan.ports[f"{prefix}_HALF_PORT"]),
-            "JAEGER_HALF_A_URL": plan.url("COLLECTOR_A_HALF_PORT"),
-            "JAEGER_HALF_B_URL": plan.url("COLLECTOR_B_HALF_PORT"),
-            "JAEGER_KEPT_PERCENT": f"{sampling.percent:g}",
-            "JAEGER_DECISION_WAIT": f"{sampling.wait:g}s",
-        }
     return Component(
         f"jaeger-collector-{name}",
-        (*_after(plan, "CASSANDRA_PORT"), *(f"--config=file:{file}" for file in files)),
+        (
+            *_after(plan, "CASSANDRA_PORT"),
+            *(f"--config=file:{plan.root / 'jaeger' / file}" for file in files),
+        ),
         plan.url(f"{prefix}_HEALTH_PORT", "/status"),
         "",
         "traces' way in",
