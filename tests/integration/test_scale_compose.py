@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from stack.errors import OpsError
 from stack.ops.docker.compose import Compose
+from stack.ops.docker.images import SERVICES
 from stack.ops.scale.ports import SCALED
 from tests.integration.conftest import (
     PORTS,
@@ -25,6 +28,13 @@ from tests.required import skip_containers
 pytestmark = pytest.mark.timeout(700)
 
 GATEWAYS = 3
+FORGET = """
+import pathlib, shutil
+for block in pathlib.Path("/prometheus").glob("*/meta.json"):
+    shutil.rmtree(block.parent)
+"""
+# Those that a question goes through.
+CALLED = {"gateway", "retrieval", "llm"}
 
 
 def needs_thanos() -> None:
@@ -106,8 +116,67 @@ def test_a_killed_prometheus_leaves_no_gap(pairs: Pipeline) -> None:
         engine.run("start", name)
 
 
+def test_blocks_are_read_back_from_the_bucket(pairs: Pipeline, tmp_path: Path) -> None:
+    """What the S3 server was given is answered after the Prometheus that had it has lost it."""
+    engine, name = compose_here().engine, f"{pairs.project}-prometheus-1"
+    history = tmp_path / "history.txt"
+    began = int(time.time()) - 6 * 3600
+    samples = "\n".join(f"work_done {number} {began + 60 * number}" for number in range(60))
+    history.write_text(f"# TYPE work_done gauge\n{samples}\n# EOF\n")
+    backfill = [
+        "promtool",
+        "tsdb",
+        "create-blocks-from",
+        "openmetrics",
+        "/dev/stdin",
+        "/prometheus",
+    ]
+    engine.run("exec", "--interactive", name, *backfill, stdin=history)
+    asked = "max_over_time(work_done[12h])"
+    uploads = 'sum(thanos_shipper_uploads_total{instance="sidecar-a:10902"})'
+    blocks = len({f"{began + 60 * number - (began + 60 * number) % 7200}" for number in range(60)})
+
+    def uploaded() -> bool:
+        found = pairs.everywhere(uploads)
+        return bool(found) and float(found[0]["value"][1]) >= blocks
+
+    until(uploaded, "every block is in the bucket", 120)
+    engine.run("stop", name)
+    try:
+        python = ["--entrypoint=python3", SERVICES, "-c", FORGET]
+        engine.run("run", "--rm", "--user=65534:65534", f"--volumes-from={name}", *python)
+    finally:
+        engine.run("start", name)
+    until(lambda: pairs.query("up"), "Prometheus is back", 60)
+    assert pairs.query(asked) == []
+    found = until(lambda: pairs.everywhere(asked), "the store has read the bucket", 120)
+    assert found[0]["value"][1] == "59"
+
+
+@pytest.mark.parametrize("away", ["collector-a", "collector-b"])
+def test_a_killed_collector_costs_no_trace(pairs: Pipeline, away: str) -> None:
+    """What is asked while one is away is found whole: the balancer hands spans to the other."""
+    engine, name = compose_here().engine, f"{pairs.project}-{away}-1"
+    engine.run("kill", name)
+    try:
+        traces = [pairs.ask().json()["trace_id"] for _ in range(10)]
+
+        def whole() -> bool:
+            return all(_services_of(pairs.trace(each)) >= CALLED for each in traces)
+
+        until(whole, "every trace has the spans of every service", 60)
+    finally:
+        engine.run("start", name)
+    up = f'max_over_time(up{{instance="{away}:8888"}}[2s]) == 1'
+    until(lambda: pairs.everywhere(up), "it is back", 60)
+
+
 def test_the_console_asks_all(pairs: Pipeline) -> None:
     """Its pages are those of the one machine."""
     page = pairs.http.get(pairs.url("CONSOLE_PORT", "/d/stack-overview"))
     assert page.status_code == 200
     assert "cannot be reached" not in page.text
+
+
+def _services_of(trace: dict[str, Any]) -> set[str]:
+    return {each["serviceName"] for each in trace["processes"].values()}

@@ -25,6 +25,9 @@ from stack.ops.scale.traces import collector, query
 from tests.integration.conftest import free_ports
 from tests.required import skip_scaled
 
+# Java takes its time where the machine is busy.
+pytestmark = pytest.mark.timeout(400)
+
 ROOT = Path(__file__).parents[2]
 # Acknowledged within this time before its end, a span may have been in a collector's memory alone.
 IN_FLIGHT_SECONDS = 1.0
@@ -45,7 +48,7 @@ class Traces:
         self._client = httpx.Client()
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, component: Component, seconds: float = 40) -> None:
+    def start(self, component: Component, seconds: float = 120) -> None:
         """Start it, again if it ends before it is healthy, as the supervisor would."""
         ends = time.monotonic() + seconds
         with (self.plan.run_dir / f"{component.name}.log").open("ab") as log:
