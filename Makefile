@@ -61,7 +61,7 @@ pictures: $(VENV)/.dev ## Take the guides' pictures anew: 8 minutes; needs Chrom
 	@STACK_PICTURES=1 $(BIN)/pytest tests/integration/test_console.py tests/integration/test_inbox_page.py \
 	  tests/integration/test_notifications_mail.py -k "fault or clicks or fires or guides or answer"
 
-images: $(VENV)/.ops ## Build all container images without a registry: 6 minutes, once (SCALE=1: Thanos' too)
+images: $(VENV)/.ops ## Build all container images without a registry: 6 minutes, once (SCALE=1: those of pairs, too)
 	@$(STACK) images $(if $(SCALE),--scale)
 
 docs: $(VENV)/.dev ## Make a site of the guides and the library's reference in .run/site

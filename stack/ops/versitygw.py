@@ -13,7 +13,7 @@ _VERSITYGW = GoTool(
     "versitygw",
     "v1.8.0",
     "github.com/versity/versitygw/cmd/versitygw",
-    go="1.26",
+    go="1.25",
     minutes=1,
 )
 _ROOT = Path(__file__).parents[2]

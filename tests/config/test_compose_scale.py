@@ -105,7 +105,7 @@ def test_only_jaeger_comes_near_cassandra(scaled_document: dict[str, Any]) -> No
 def test_both_collectors_are_the_same(scaled_document: dict[str, Any]) -> None:
     """And a file is there for each way of sampling."""
     first, second = (scaled_document["services"][f"collector-{each}"] for each in "ab")
-    assert first == second
+    assert {**first, "depends_on": {}} == {**second, "depends_on": {}}
     for way in ("head", "tail"):
         assert (ROOT / "jaeger" / f"sampling-{way}.yaml").is_file()
     assert "/etc/jaeger/sampling-head.yaml" in first["command"]
