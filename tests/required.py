@@ -1,4 +1,4 @@
-"""Whether a test that needs containers, or the scaled stack's programs, may be left out."""
+"""Whether a test that needs containers, Go, or the scaled stack's programs may be left out."""
 
 from __future__ import annotations
 
@@ -22,4 +22,11 @@ def skip_scaled(reason: str) -> NoReturn:
     """Skip for want of a program of the scaled stack; fail where STACK_REQUIRE_SCALE=1 is set."""
     if os.environ.get("STACK_REQUIRE_SCALE") == "1":
         pytest.fail(f"{reason} (STACK_REQUIRE_SCALE=1)", pytrace=False)
+    pytest.skip(reason)
+
+
+def skip_go(reason: str) -> NoReturn:
+    """Skip for want of Go, or of what it builds; fail where STACK_REQUIRE_GO=1 is set."""
+    if os.environ.get("STACK_REQUIRE_GO") == "1":
+        pytest.fail(f"{reason} (STACK_REQUIRE_GO=1)", pytrace=False)
     pytest.skip(reason)

@@ -76,7 +76,8 @@ def build(tool: GoTool, source: Path, run_dir: Path, progress: Progress) -> Path
                 f"there is no Go on PATH to build {tool.title} with; install Go {tool.go} or "
                 f"newer, or put {tool.title}'s own program at {target}"
             )
-        progress(f"building {tool.title} {tool.version} (once; about {tool.minutes} minutes) …")
+        minutes = "a minute" if tool.minutes == 1 else f"{tool.minutes} minutes"
+        progress(f"building {tool.title} {tool.version} (once; about {minutes}) …")
         with tempfile.TemporaryDirectory(prefix=".build-", dir=folder) as scratch:
             draft = Path(scratch) / tool.name
             _compile(tool, source, draft)

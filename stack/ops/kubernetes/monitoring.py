@@ -86,7 +86,8 @@ def prometheus(sources: Sources) -> dict[str, Object]:
                 "kind": "Role",
                 "name": "prometheus",
             },
-            subjects=[{"kind": "ServiceAccount", "name": "prometheus", "namespace": "stack"}],
+            # Kustomize puts the namespace in; one that stands there stays in another one's overlay.
+            subjects=[{"kind": "ServiceAccount", "name": "prometheus"}],
         ),
     }
 
