@@ -51,7 +51,7 @@ def test_files_of_others_are_not_touched(tmp_path: Path) -> None:
     ended = CliRunner().invoke(main, ["export", "kubernetes", str(tmp_path)])
     assert ended.exit_code == 1
     assert [each.name for each in tmp_path.iterdir()] == ["mine.yaml"]
-    with pytest.raises(OpsError, match=r"did not write \(mine.yaml\); name an empty"):
+    with pytest.raises(OpsError, match=r"did not write \(mine.yaml\); move them away"):
         files.write(tmp_path, {"base/a.yaml": ""})
     assert (tmp_path / "mine.yaml").read_text() == "mine"
 

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from stack.errors import ConfigurationError, OpsError
 from stack.ops.added import added
 from stack.ops.binaries import Binaries
 from stack.ops.components import Plan, components
+from stack.ops.kubernetes import files, layout
 from stack.ops.local import addresses
 from stack.ops.ports import DEFAULTS, read_ports
 from stack.ops.scaffold import cli
@@ -254,6 +256,67 @@ def test_where_it_cannot_be_written_whole_nothing_is(root: Path) -> None:
     with pytest.raises(OpsError, match=r"prometheus/rules.*nothing has been changed"):
         add(root, "orders")
     assert state(root) == before
+
+
+@pytest.fixture
+def with_bases(root: Path) -> Path:
+    """Give such a checkout with its Kustomize bases, and all that they are made of."""
+    for each in ("prometheus", "alertmanager", "jaeger", "grafana"):
+        shutil.copytree(ROOT / each, root / each, dirs_exist_ok=True)
+    for name in (each.name for each in added(ROOT)):
+        (root / f"prometheus/rules/slo-{name}.rules.yml").unlink()
+        for entry in (each for each in entries(name, 0) if each.path.parts[0] == "prometheus"):
+            path = root / entry.path
+            path.write_text(entry.taken_out(path.read_text()))
+    files.write(root / "kubernetes", layout.texts(root))
+    return root
+
+
+def test_the_kustomize_bases_go_along(with_bases: Path) -> None:
+    """They are written anew with it, and without it."""
+    before = state(with_bases)
+    assert add(with_bases, "orders", "8101")[Path("kubernetes")] == "anew"
+    assert (with_bases / "kubernetes/base/orders/deployment.yaml").is_file()
+    assert files.drift(with_bases / "kubernetes", layout.texts(with_bases)) == []
+    assert remove(with_bases, "orders")[Path("kubernetes")] == "anew"
+    assert state(with_bases) == before
+
+
+def of_another(root: Path) -> None:
+    (root / "kubernetes/mine.yaml").write_text("kind: Mine\n")
+
+
+def in_the_way(root: Path) -> None:
+    file = root / "kubernetes/base/monitors/services.yaml"
+    file.unlink()
+    file.mkdir()
+
+
+def broken_source(root: Path) -> None:
+    (root / "alertmanager/alertmanager.yml").write_text("route: {}\n")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (of_another, r"did not write \(mine\.yaml\); move them away.*; nothing has been changed"),
+        (in_the_way, r"Is a directory.*; nothing has been changed"),
+        (broken_source, r"alertmanager\.yml: has to have the line .*; nothing has been changed"),
+    ],
+)
+def test_where_the_kustomize_bases_cannot_be_written_nothing_is(
+    with_bases: Path, spoil: Callable[[Path], None], why: str
+) -> None:
+    """Neither by who adds a service nor by who removes one."""
+    add(with_bases, "first")
+    spoil(with_bases)
+    before = state(with_bases)
+    with pytest.raises(OpsError, match=why):
+        add(with_bases, "second")
+    assert state(with_bases) == before
+    with pytest.raises(OpsError, match=why):
+        remove(with_bases, "first")
+    assert state(with_bases) == before
 
 
 @pytest.mark.parametrize("path", ["compose.yaml", ".env.example", "docs/compose.md"])

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from stack.errors import OpsError
+from stack.ops.all_or_nothing import all_or_nothing
 from stack.ops.kubernetes.objects import HEADER
 
 # The list of what was written; it tells our files from those of others.
@@ -13,15 +14,24 @@ LIST = "generated.txt"
 
 
 def write(destination: Path, texts: Mapping[str, str]) -> None:
-    """Write the files, and delete those of an earlier export that are given no more.
+    """Write the files, and delete those of an earlier export that are given no more: all or none.
 
     Args:
         destination: a folder; made where it is missing.
         texts: what is given, by paths below it.
 
     Raises:
-        OpsError: others' files are there, or it cannot be written; then nothing was changed, or
-            what could not be written is named.
+        OpsError: others' files are there, or it cannot be written; nothing has been changed.
+    """
+    with all_or_nothing(destination) as change:
+        change(changes(destination, texts))
+
+
+def changes(destination: Path, texts: Mapping[str, str]) -> dict[Path, str | None]:
+    """Return the text of each file by its path in the destination; None where it is to go.
+
+    Raises:
+        OpsError: others' files are there, or it cannot be read.
     """
     try:
         before = _listed(destination)
@@ -30,23 +40,18 @@ def write(destination: Path, texts: Mapping[str, str]) -> None:
             for path in destination.rglob("*")
             if not path.is_dir() or path.is_symlink()
         }
-        others = sorted(there - before - {LIST} if before else there)
-        if others:
-            shown = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
-            raise OpsError(
-                f"DEST={destination}: has files that this command did not write ({shown}); "
-                "name an empty or new folder, or move them away"
-            )
-        for path in sorted(before & there - set(texts)):
-            stale = destination / path
-            stale.unlink()
-            if not any(stale.parent.iterdir()):
-                stale.parent.rmdir()
-        for path, text in {**texts, LIST: listing(texts)}.items():
-            (destination / path).parent.mkdir(parents=True, exist_ok=True)
-            (destination / path).write_text(text, encoding="utf-8")
     except OSError as error:
-        raise OpsError(f"DEST={destination}: cannot be written ({error}); name another") from error
+        raise OpsError(f"{destination}: cannot be read ({error}); take another folder") from error
+    others = sorted(there - before - {LIST} if before else there)
+    if others:
+        shown = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
+        raise OpsError(
+            f"{destination}: has files that `stack export kubernetes` did not write ({shown}); "
+            "move them away, or take an empty or new folder"
+        )
+    stale = before & there - set(texts)
+    given = {**texts, LIST: listing(texts)}
+    return {**dict.fromkeys(map(Path, sorted(stale))), **{Path(p): t for p, t in given.items()}}
 
 
 def drift(destination: Path, texts: Mapping[str, str]) -> list[str]:

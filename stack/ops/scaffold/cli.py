@@ -9,7 +9,6 @@ import click
 
 from stack.ops import run_folder
 from stack.ops.added import added, variable_of
-from stack.ops.kubernetes import files, layout
 from stack.ops.ports import read_ports
 from stack.ops.scaffold import service as services
 from stack.ops.terminal import command, tell
@@ -28,7 +27,6 @@ def add(name: str, port: str | None) -> None:
     """Copy services/template as NAME, and register it everywhere."""
     root = run_folder.checkout()
     _show(services.add(root, name, port))
-    _export(root)
     address = f"http://localhost:{read_ports(root)[variable_of(name)]}"
     tell(f"`make up` starts it, where the stack runs `make down up`; then curl {address}/hello")
 
@@ -41,7 +39,6 @@ def remove(name: str, force: bool) -> None:
     """Take an added service away."""
     root = run_folder.checkout()
     _show(services.remove(root, name, force=force))
-    _export(root)
     tell("`make down up` ends it, where it runs")
 
 
@@ -51,14 +48,6 @@ def show_all() -> None:
     """Show what was added, each with its port."""
     for each in added(run_folder.checkout()):
         click.echo(f"{each.name:30} {each.port:5}  {each.shows}")
-
-
-def _export(root: Path) -> None:
-    """Write the checkout's Kustomize bases anew, where it has them."""
-    folder = root / "kubernetes"
-    if (folder / files.LIST).is_file():
-        files.write(folder, layout.texts(root))
-        tell("kubernetes/ is written anew")
 
 
 def _show(done: Mapping[Path, str]) -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from stack.errors import OpsError
 from stack.ops.added import Added, added
+from stack.ops.all_or_nothing import Changes, all_or_nothing
+from stack.ops.kubernetes import files, layout
 from stack.ops.scaffold.copying import changed, folder, written
 from stack.ops.scaffold.entries import entries
-from stack.ops.scaffold.files import change
 from stack.ops.scaffold.naming import RESERVED, check_name, choose_port
 
 
@@ -21,7 +22,7 @@ def add(root: Path, name: str, port: str | None = None) -> dict[Path, str]:
         port: where it listens; the next that is free if nothing is said.
 
     Returns:
-        each file that was written or changed, and what of the two.
+        each file that was written or changed, and the Kustomize bases' folder; and what of it.
 
     Raises:
         ConfigurationError: the name or port cannot be had.
@@ -37,8 +38,8 @@ def add(root: Path, name: str, port: str | None = None) -> dict[Path, str]:
             "take another name, or move that away"
         )
     shared = {each.path: each.put_in(_read(root, each.path)) for each in entries(name, number)}
-    change(root, {**new, **shared})
-    return {**dict.fromkeys(new, "new"), **dict.fromkeys(shared, "entry")}
+    made = _change(root, {**new, **shared})
+    return {**dict.fromkeys(new, "new"), **dict.fromkeys(shared, "entry"), **made}
 
 
 def remove(root: Path, name: str, *, force: bool = False) -> dict[Path, str]:
@@ -50,10 +51,11 @@ def remove(root: Path, name: str, *, force: bool = False) -> dict[Path, str]:
         force: whether code that was changed since is deleted, too.
 
     Returns:
-        each file that was deleted or changed, and what of the two.
+        each file that was deleted or changed, and the Kustomize bases' folder; and what of it.
 
     Raises:
-        OpsError: no such service was added, or it has been changed and `force` is not given.
+        OpsError: no such service was added, it has been changed and `force` is not given, or a
+            file cannot be written; nothing has been changed.
     """
     found = _added(root, name)
     own = changed(root, name, found.port)
@@ -64,8 +66,20 @@ def remove(root: Path, name: str, *, force: bool = False) -> dict[Path, str]:
         )
     gone = sorted(path for path in {*own, *written(root, name, found.port)})
     shared = {each.path: each.taken_out(_read(root, each.path)) for each in entries(name, 0)}
-    change(root, {**dict.fromkeys(gone), **shared})
-    return {**dict.fromkeys(gone, "deleted"), **dict.fromkeys(shared, "entry")}
+    made = _change(root, {**dict.fromkeys(gone), **shared})
+    return {**dict.fromkeys(gone, "deleted"), **dict.fromkeys(shared, "entry"), **made}
+
+
+def _change(root: Path, changes: Changes) -> dict[Path, str]:
+    """Make the changes, and write the checkout's Kustomize bases anew, where it has them."""
+    bases = Path("kubernetes")
+    with all_or_nothing(root) as change:
+        change(changes)
+        if not (root / bases / files.LIST).is_file():
+            return {}
+        export = files.changes(root / bases, layout.texts(root))
+        change({bases / path: text for path, text in export.items()})
+    return {bases: "anew"}
 
 
 def _added(root: Path, name: str) -> Added:
