@@ -1,4 +1,4 @@
-"""compose.yaml, `.env.example`, the ports and local mode say the same."""
+"""The files of Compose, `.env.example`, the ports and local mode say the same."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ OF_PLAN = {
 }
 
 
-def variables() -> dict[str, set[str]]:
-    """Return the defaults of each variable in compose.yaml; one that is needed has an empty one."""
+def variables(file: Path = COMPOSE) -> dict[str, set[str]]:
+    """Return the defaults of each variable in a file; one that is needed has an empty one."""
     found: dict[str, set[str]] = {}
-    for name, default in VARIABLE.findall(COMPOSE.read_text()):
+    for name, default in VARIABLE.findall(file.read_text()):
         found.setdefault(name, set()).add(VARIABLE.sub(r"\2", default))
     return found
 
@@ -63,6 +63,15 @@ def test_every_variable_has_one_default() -> None:
     """`docker compose up` needs no file, and a variable means the same wherever it stands."""
     assert {name: defaults for name, defaults in variables().items() if len(defaults) > 1} == {}
     assert [name for name, defaults in variables().items() if "" in defaults] == []
+
+
+def test_a_variable_means_the_same_in_the_overlay_of_pairs() -> None:
+    """But for who answers in a model's place; without a server of a bucket it has no address."""
+    one, pairs = variables(), variables(SCALE)
+    differing = {name for name, defaults in pairs.items() if defaults != one.get(name, defaults)}
+    assert differing == {"LLM_BASE_URL"}
+    assert {name: each for name, each in pairs.items() if len(each) > 1} == {}
+    assert [name for name, defaults in pairs.items() if "" in defaults] == ["BUCKET_ENDPOINT"]
 
 
 def test_ports_are_published_where_local_mode_has_them(document: dict[str, Any]) -> None:
@@ -133,10 +142,20 @@ def test_the_services_image_is_the_one_that_is_built() -> None:
 
 
 def test_the_example_lists_every_variable_with_its_default() -> None:
-    """And nothing else: a line to uncomment is one that changes something."""
-    listed = re.findall(r"^#(\w+)=(.*)$", EXAMPLE.read_text(), re.MULTILINE)
-    assert {name: {default} for name, default in listed} == variables()
-    assert len(listed) == len({name for name, _ in listed}), "a variable is listed twice"
+    """Those of pairs, too, and nothing else: a line to uncomment is one that changes something."""
+    listed = re.findall(r"^#\w+=.*$", EXAMPLE.read_text(), re.MULTILINE)
+    known = {**variables(SCALE), **variables()}
+    expected = {f"#{name}={default}" for name, (default,) in known.items()}
+    assert sorted(expected - set(listed)) == [], ".env.example lacks these lines"
+    assert sorted(set(listed) - expected) == [], ".env.example has these lines, no file reads them"
+    assert len(listed) == len(known), "a variable is listed twice"
+
+
+def test_the_example_has_what_only_pairs_read_below_all_else() -> None:
+    """Whoever runs one of each need not read it."""
+    head, _, rest = EXAMPLE.read_text().partition("# Below: what SCALE=1 has besides")
+    assert set(re.findall(r"^#(\w+)=", head, re.MULTILINE)) == set(variables())
+    assert "docs/scaling.md" in rest
 
 
 def test_the_example_sets_nothing_and_explains_each_group() -> None:
