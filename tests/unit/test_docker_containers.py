@@ -10,15 +10,19 @@ from typing import Any
 import pytest
 
 from stack.errors import OpsError
+from stack.ops.components import Plan
+from stack.ops.docker import compose
 from stack.ops.docker.containers import (
     Container,
     Usage,
     _bytes,
     containers,
+    delete_volumes,
     healthy_services,
     usage,
 )
 from stack.ops.docker.engine import Engine
+from stack.ops.ports import DEFAULTS
 
 
 @dataclass(frozen=True)
@@ -29,12 +33,15 @@ class FakeEngine(Engine):
     described: list[dict[str, Any]] = field(default_factory=list)
     stats: list[dict[str, str]] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    volumes: list[str] = field(default_factory=list)
     asked: list[tuple[str, ...]] = field(default_factory=list)
 
     def run(self, *arguments: str, **_: object) -> str:
         self.asked.append(arguments)
         if arguments[0] == "ps":
             return "".join(f"{each['Id']}\n" for each in self.described)
+        if arguments[0] == "volume":
+            return "\n".join(self.volumes)
         if arguments[0] == "stats":
             return "".join(f"{json.dumps(each)}\n" for each in self.stats)
         assert arguments[0] == "inspect"
@@ -205,3 +212,34 @@ def test_what_ends_while_it_is_measured_uses_nothing() -> None:
 def test_sizes_are_read_as_the_engine_shows_them(shown: str, size: int) -> None:
     """Binary and decimal units; nothing where it shows nothing."""
     assert _bytes(shown) == size
+
+
+LISTED = ("volume", "ls", "--quiet", "--filter=label=com.docker.compose.project=mine")
+
+
+@pytest.mark.parametrize("volumes", [[], ["mine_inbox-data", "mine_store-data"]])
+def test_volumes_are_deleted_by_their_project(volumes: list[str]) -> None:
+    """Whatever their names are; where there are none, nothing is."""
+    engine = FakeEngine(volumes=volumes)
+    delete_volumes(engine, "mine")
+    deleted = [("volume", "rm", "--force", *volumes)] if volumes else []
+    assert engine.asked == [LISTED, *deleted]
+
+
+@pytest.mark.parametrize("volumes", [False, True])
+@pytest.mark.parametrize("scale", [False, True])
+def test_down_deletes_volumes_of_pairs_whichever_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, volumes: bool, scale: bool
+) -> None:
+    """When told to, after Compose has removed the containers that had them."""
+    engine = FakeEngine(volumes=["mine_store-data"])
+    monkeypatch.setattr(compose, "find_engine", lambda _: engine)
+    monkeypatch.setattr(compose.Compose, "program", ("compose",))
+    monkeypatch.setattr(compose, "run", lambda command, **_: engine.asked.append(tuple(command)))
+    plan = Plan(tmp_path, tmp_path / ".run", DEFAULTS, project="mine", scale=scale)
+    compose.Compose(plan, print).down(volumes=volumes)
+    first, *rest = engine.asked
+    assert first[:2] == ("compose", "--project-name=mine")
+    assert ("--volumes" in first) is volumes
+    expected = [LISTED, ("volume", "rm", "--force", "mine_store-data")]
+    assert rest == (expected if volumes else [])

@@ -18,7 +18,7 @@ from stack.ops.commands import Progress, run
 from stack.ops.components import Plan
 from stack.ops.docker import images
 from stack.ops.docker.build import build_services
-from stack.ops.docker.containers import Container, containers, healthy_services
+from stack.ops.docker.containers import Container, containers, delete_volumes, healthy_services
 from stack.ops.docker.engine import Engine, find_engine
 from stack.ops.docker.layout import readable
 from stack.ops.docker.start import Start
@@ -146,6 +146,9 @@ class Compose:
         """
         options = ["--volumes"] if volumes else []
         self._run("down", "--remove-orphans", "--timeout=20", *options)
+        if volumes:
+            # Compose knows those of its files alone: not those of pairs, where it is single now.
+            delete_volumes(self.engine, self.plan.project)
 
     def containers(self) -> list[Container]:
         """List this checkout's containers that go on running, in the order of their names.

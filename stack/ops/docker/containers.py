@@ -1,4 +1,4 @@
-"""The containers of a Compose project as the engine sees them."""
+"""The containers and volumes of a Compose project as the engine sees them."""
 
 from __future__ import annotations
 
@@ -98,6 +98,17 @@ def usage(engine: Engine, found: Sequence[Container]) -> dict[str, Usage]:
         for row in rows
         if row["ID"] in running
     }
+
+
+def delete_volumes(engine: Engine, project: str) -> None:
+    """Delete all volumes of a project, whichever files of Compose they were made from.
+
+    Raises:
+        OpsError: the engine refuses, for a container has one.
+    """
+    listed = engine.run("volume", "ls", "--quiet", f"--filter=label={_PROJECT}={project}").split()
+    if listed:
+        engine.run("volume", "rm", "--force", *listed)
 
 
 def _inspect(engine: Engine, listed: Sequence[str]) -> list[dict[str, Any]]:
