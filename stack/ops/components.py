@@ -87,6 +87,10 @@ class Plan:
         """Return host and port with a colon between."""
         return f"{LOCALHOST}:{self.ports[port]}"
 
+    def make(self, targets: str) -> str:
+        """Return the command that makes targets such as `up` of the same kind of stack."""
+        return f"make {targets} SCALE=1" if self.scale else f"make {targets}"
+
     @property
     def dashboards_url(self) -> str:
         """Where a person looks at dashboards."""

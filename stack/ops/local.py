@@ -172,7 +172,8 @@ def addresses(plan: Plan) -> dict[str, str]:
 def _tell_of_newer(plan: Plan, progress: Progress) -> None:
     for each in added(plan.root):
         if each.variable not in plan.ports:
-            progress(f"{each.name} was added since this was started; `make down up` starts it, too")
+            anew = plan.make("down up")
+            progress(f"{each.name} was added since this was started; `{anew}` starts it, too")
 
 
 def _with_trace_store(plan: Plan, progress: Progress) -> Plan:

@@ -18,10 +18,11 @@ from click.testing import CliRunner
 from stack.ops import modes
 from stack.ops.cli import main
 from stack.ops.docker.containers import Container
-from stack.ops.doctor import cli, machine, run, running
+from stack.ops.doctor import cli, machine, mends, run, running
 from stack.ops.doctor.finding import NOT_CHECKED, OK, PROBLEM, Finding, Problem, Report
 from stack.ops.doctor.run import CHECKS, Check, examine
 from stack.ops.doctor.sources import Sources
+from stack.ops.scale.ports import SCALED
 from stack.ops.supervisor import ProcessState
 from tests.unit import doctor_faults as faults
 from tests.unit.doctor_stack import FakeStack, moment, target
@@ -323,6 +324,18 @@ def test_a_port_that_another_has(stack: FakeStack, monkeypatch: pytest.MonkeyPat
     assert problem.mend.startswith("make down && LLM_PORT=18")
 
 
+def test_pairs_are_started_again_as_pairs(
+    stack: FakeStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is mended by a start."""
+    plan = replace(stack.plan, scale=True, ports={**stack.plan.ports, **SCALED})
+    assert mends.anew(plan) == "make down && make up SCALE=1"
+    assert mends.restart(plan, "llm-1") == "make down && make up SCALE=1"
+    monkeypatch.setattr(machine, "is_free", lambda port: port != SCALED["QUERY_PORT"])
+    (problem,) = machine.ports(Sources(plan)).problems
+    assert re.fullmatch(r"make down && QUERY_PORT=18\d+ make up SCALE=1", problem.mend)
+
+
 def test_a_secret_that_is_not_there_or_empty(stack: FakeStack) -> None:
     """Each is made anew by the next start."""
     (stack.plan.secrets / "metrics_token").unlink()
@@ -412,17 +425,22 @@ class FakeCompose:
         ]
 
 
-def test_containers_that_are_not_well(stack: FakeStack, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("scale", "up"), [(False, "make up"), (True, "make up SCALE=1")])
+def test_containers_that_are_not_well(
+    stack: FakeStack, monkeypatch: pytest.MonkeyPatch, scale: bool, up: str
+) -> None:
     """Paused, restarting, ended or not there: each is named, with its own mend."""
-    stack.plan = replace(stack.plan, mode="compose")
+    further = SCALED if scale else {}
+    ports = {**stack.plan.ports, **further}
+    stack.plan = replace(stack.plan, mode="compose", scale=scale, ports=ports)
     monkeypatch.setattr(running, "Compose", FakeCompose)
     found = finding(stack, "components")
     assert found.seen == "1 of 5 containers are healthy"
     assert {each.what: each.mend for each in found.problems} == {
-        "jaeger has no container": "make up",
+        "jaeger has no container": up,
         "llm is halted: its container is paused": "docker unpause stack-llm-1",
         "inbox is restarting, unhealthy, started again 2 times": "make logs SERVICE=inbox",
-        "retrieval is exited, not healthy, started again 2 times": "make up",
+        "retrieval is exited, not healthy, started again 2 times": up,
     }
     assert finding(stack, "ports").verdict == NOT_CHECKED
 

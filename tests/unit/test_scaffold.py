@@ -15,6 +15,7 @@ import yaml
 from click.testing import CliRunner
 
 from stack.errors import ConfigurationError, OpsError
+from stack.ops import run_folder
 from stack.ops.added import added
 from stack.ops.binaries import Binaries
 from stack.ops.components import Plan, components
@@ -361,8 +362,14 @@ def test_the_commands_say_what_they_did(root: Path, monkeypatch: pytest.MonkeyPa
         assert ended.exit_code == status, ended.output
         return ended.output
 
-    assert "services/orders/app.py" in run("add", "orders", "--port", "8101")
+    said = run("add", "orders", "--port", "8101")
+    assert "services/orders/app.py" in said
+    assert "where the stack runs `make down up`; then curl" in said
     assert run("list").split() == ["orders", "8101", "greets", "whoever", "asks"]
     run("add", "orders", status=1)
-    assert "deleted services/orders/app.py" in run("remove", "orders")
+    (root / ".run").mkdir()
+    run_folder.save(Plan(root, root / ".run", DEFAULTS, scale=True))
+    said = run("remove", "orders")
+    assert "deleted services/orders/app.py" in said
+    assert "`make down up SCALE=1` ends it" in said
     assert run("list") == ""

@@ -55,7 +55,7 @@ def log_lines(sources: Sources) -> Report:
             for line in islice(modes.logs(sources.plan, name, _LINES, follow=False), _LINES):
                 lines.take(line)
         except (OpsError, OSError) as error:
-            problems.append(Problem(f"{name} has no log: {error}", mends.anew()))
+            problems.append(Problem(f"{name} has no log: {error}", mends.anew(sources.plan)))
             continue
         shown.append(f"{name} {lines.count}")
         problems += _of(name, lines)

@@ -92,7 +92,7 @@ def ports(sources: Sources) -> Report:
     problems = [
         Problem(
             f"port {port} ({name}) is taken by {_owner(port)}",
-            f"make down && {name}={_another(wanted)} make up",
+            f"make down && {name}={_another(wanted)} {plan.make('up')}",
         )
         for port, name in wanted.items()
         if port not in ours and not is_free(port)
@@ -133,7 +133,9 @@ def secrets(sources: Sources) -> Report:
             mode = path.stat().st_mode & 0o777
             empty = path != folder and not path.stat().st_size
         except OSError as error:
-            problems.append(Problem(f"{path} is not there: {error.strerror}", mends.anew()))
+            problems.append(
+                Problem(f"{path} is not there: {error.strerror}", mends.anew(sources.plan))
+            )
             continue
         if mode & 0o077 and path != folder:
             problems.append(
@@ -144,7 +146,7 @@ def secrets(sources: Sources) -> Report:
                 Problem(f"{path} can be entered by others (mode {mode:o})", f"chmod 700 {path}")
             )
         if empty:
-            problems.append(Problem(f"{path} is empty", f"rm {path} && {mends.anew()}"))
+            problems.append(Problem(f"{path} is empty", f"rm {path} && {mends.anew(sources.plan)}"))
     return Report(f"{len(NAMES)} tokens in {folder}", problems)
 
 
@@ -159,7 +161,7 @@ def versions(sources: Sources) -> Report:
     problems = [
         Problem(
             f"{name} is {found[name]}, at least {'.'.join(map(str, needed))} is needed",
-            f"rm -rf {sources.plan.run_dir / 'bin'} && {mends.anew()}",
+            f"rm -rf {sources.plan.run_dir / 'bin'} && {mends.anew(sources.plan)}",
         )
         for name, needed in NEEDED.items()
         if _parts(found[name]) < needed
@@ -170,7 +172,9 @@ def versions(sources: Sources) -> Report:
     }
     if len({*library.values()}) > 1:
         told = ", ".join(f"{name} {text}" for name, text in sorted(library.items()))
-        problems.append(Problem(f"services have different versions: {told}", mends.anew()))
+        problems.append(
+            Problem(f"services have different versions: {told}", mends.anew(sources.plan))
+        )
     known = ", ".join(f"{name} {text}" for name, text in found.items())
     return Report(
         f"{known}, stack {version('stack')}, Python {platform.python_version()}", problems

@@ -12,9 +12,9 @@ def log(component: str) -> str:
     return f"make logs SERVICE={component}"
 
 
-def anew() -> str:
+def anew(plan: Plan) -> str:
     """Start everything again; what is stored stays."""
-    return "make down && make up"
+    return f"make down && {plan.make('up')}"
 
 
 def restart(plan: Plan, component: str, pid: int = 0) -> str:
@@ -22,7 +22,7 @@ def restart(plan: Plan, component: str, pid: int = 0) -> str:
     if plan.mode == "compose":
         return f"docker restart {plan.project}-{component}-1"
     # Its processes are a group of their own, and the supervisor starts them again at once.
-    return f"kill -KILL -- -{pid}" if pid else anew()
+    return f"kill -KILL -- -{pid}" if pid else anew(plan)
 
 
 def go_on(plan: Plan, component: str, pids: Sequence[int]) -> str:

@@ -49,7 +49,7 @@ def _down(sources: Sources, target: Any) -> Problem:
     if mend == "token":
         cause += _whose_token(sources, service)
     mended = {
-        "token": mends.anew(),
+        "token": mends.anew(sources.plan),
         "series": mends.query(sources.plan, 'topk(10, count by (__name__, job) ({job!=""}))'),
         "log": mends.log(service),
     }
@@ -86,7 +86,7 @@ def listed_targets(sources: Sources) -> Report:
         Problem(
             f"{name} is not scraped at all: it is no target, though {file.name} or prometheus.yml "
             "names it",
-            f"diff -r prometheus {plan.config / 'prometheus'}; {mends.anew()}",
+            f"diff -r prometheus {plan.config / 'prometheus'}; {mends.anew(plan)}",
         )
         for name in sorted(wanted - there)
     ]

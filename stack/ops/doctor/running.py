@@ -37,13 +37,13 @@ def _containers(plan: Plan) -> Report:
     for name in names:
         each = found.get(name)
         if each is None:
-            problems.append(Problem(f"{name} has no container", "make up"))
+            problems.append(Problem(f"{name} has no container", plan.make("up")))
         elif each.state == "paused":
             mend = mends.go_on(plan, name, [])
             problems.append(Problem(f"{name} is halted: its container is paused", mend))
         elif not each.healthy:
             said = f"{name} is {each.state}, {each.health or 'not healthy'}"
-            mend = "make up" if each.state in {"exited", "created"} else mends.log(name)
+            mend = plan.make("up") if each.state in {"exited", "created"} else mends.log(name)
             problems.append(Problem(f"{said}, started again {each.restarts} times", mend))
     return Report(f"{len(names) - len(problems)} of {len(names)} containers are healthy", problems)
 
@@ -76,7 +76,7 @@ def _problem(plan: Plan, component: Component, state: ProcessState | None, answe
     name = component.name
     if state is None or not state.pid:
         known = state.state.lower() if state else "not supervised"
-        mend = mends.log(name) if known in {"backoff", "fatal"} else mends.anew()
+        mend = mends.log(name) if known in {"backoff", "fatal"} else mends.anew(plan)
         return Problem(f"{name} does not run ({known}): {answer}", mend)
     halted = list(_halted(state.pid))
     if halted:
