@@ -26,11 +26,12 @@ from typing import Any, TextIO
 
 import httpx
 
-from benchmarks.programs import free_port, running
+from benchmarks.programs import running
 from stack.ops import modes
 from stack.ops.binaries import find_binaries
 from stack.ops.components import GUNICORN, ONE_WORKER, Plan
 from stack.ops.console.dashboard import read_dashboards
+from stack.ops.ports import free_port
 from stack.ops.terminal import plan_in
 
 HOURS = 24

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import httpx
 import psutil
 
+from stack.ops.local import answers
 from stack.ops.supervisor import wait_until
 
 
@@ -27,28 +26,12 @@ def running(
         stderr=subprocess.DEVNULL,
     ) as process:
         try:
-            wait_until(lambda: process.poll() is not None or healthy(health), 60, pause=0.2)
-            if process.poll() is not None or not healthy(health):
+            wait_until(lambda: process.poll() is not None or answers(health), 60, pause=0.2)
+            if process.poll() is not None or not answers(health):
                 raise SystemExit(f"{command[0]} does not start")
             yield psutil.Process(process.pid)
         finally:
             process.terminate()
-
-
-def healthy(url: str) -> bool:
-    """Tell whether an address answers with 200."""
-    try:
-        return httpx.get(url, timeout=2).status_code == 200
-    except httpx.HTTPError:
-        return False
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def cpu_seconds(process: psutil.Process) -> float:

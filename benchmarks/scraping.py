@@ -15,8 +15,9 @@ import yaml
 
 from benchmarks.fake_instances import serving
 from benchmarks.instance import EXPOSED
-from benchmarks.programs import cpu_seconds, free_port, running
+from benchmarks.programs import cpu_seconds, running
 from stack.ops.binaries import find_binaries
+from stack.ops.ports import free_port
 
 ROOT = Path(__file__).parents[1]
 SERVICES = ("gateway", "retrieval", "llm", "inbox")

@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.programs import free_port, running
+from benchmarks.programs import running
 from benchmarks.scraping import INTERVAL, ROOT, Running, prometheus
 from benchmarks.series_plot import picture
 from stack.ops.binaries import bin_folder
@@ -30,6 +30,7 @@ from stack.ops.console.dashboard import read_dashboards
 from stack.ops.console.prometheus import Prometheus
 from stack.ops.console.timerange import TimeRange
 from stack.ops.console.variables import filled, read_variables
+from stack.ops.ports import free_port
 
 INSTANCES = (50, 150, 500)
 SECONDS = 60.0

@@ -15,9 +15,10 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from benchmarks.instance import REQUEST
-from benchmarks.programs import bytes_on_disk, cpu_seconds, free_port, running
+from benchmarks.programs import bytes_on_disk, cpu_seconds, running
 from stack.ops.components import JAEGER_PORTS
 from stack.ops.jaeger import find_jaeger
+from stack.ops.ports import free_port
 
 ROOT = Path(__file__).parents[1]
 _BATCH = 50

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import socket
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +18,8 @@ import yaml
 
 from stack.errors import OpsError
 from stack.ops.binaries import Binaries, find_binaries
+from stack.ops.local import answers
+from stack.ops.ports import free_port
 from stack.ops.render import render
 from stack.testing import eventually
 
@@ -183,15 +184,4 @@ def _configured(
 
 def _is_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> bool:
     assert process.poll() is None, log.read_text(encoding="utf-8")
-    try:
-        return httpx.get(f"{url}/-/ready").status_code == 200
-    except httpx.TransportError:
-        return False
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    return answers(f"{url}/-/ready")

@@ -116,8 +116,13 @@ def everything(
 
 def healthy(component: Component) -> bool:
     """Tell whether a component answers that it is ready."""
+    return answers(component.health)
+
+
+def answers(url: str) -> bool:
+    """Tell whether an address answers with 200."""
     try:
-        return httpx.get(component.health, timeout=2.0).status_code == 200
+        return httpx.get(url, timeout=2.0).status_code == 200
     except httpx.HTTPError:
         return False
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import MappingProxyType
 
@@ -160,6 +161,21 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def free_ports(names: Collection[str]) -> dict[str, int]:
+    """Return for each variable another port of this machine that nothing listens on."""
+    with ExitStack() as held:
+        probes = {name: held.enter_context(socket.socket()) for name in names}
+        for probe in probes.values():
+            probe.bind((LOCALHOST, 0))
+        return {name: probe.getsockname()[1] for name, probe in probes.items()}
+
+
+def free_port() -> int:
+    """Return a port of this machine that nothing listens on."""
+    (port,) = free_ports([""]).values()
+    return port
 
 
 def _suggestion(ports: Mapping[str, int]) -> int:

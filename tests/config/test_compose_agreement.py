@@ -66,12 +66,12 @@ def test_every_variable_has_one_default() -> None:
 
 
 def test_a_variable_means_the_same_in_the_overlay_of_pairs() -> None:
-    """But for who answers in a model's place; without a server of a bucket it has no address."""
+    """But for who answers in a model's place, and who answers for metrics."""
     one, pairs = variables(), variables(SCALE)
     differing = {name for name, defaults in pairs.items() if defaults != one.get(name, defaults)}
-    assert differing == {"LLM_BASE_URL"}
+    assert differing == {"LLM_BASE_URL", "METRICS_URL"}
     assert {name: each for name, each in pairs.items() if len(each) > 1} == {}
-    assert [name for name, defaults in pairs.items() if "" in defaults] == ["BUCKET_ENDPOINT"]
+    assert [name for name, defaults in pairs.items() if "" in defaults] == []
 
 
 def test_ports_are_published_where_local_mode_has_them(document: dict[str, Any]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -27,7 +26,7 @@ from stack.ops.components import Plan
 from stack.ops.docker.compose import Compose
 from stack.ops.docker.engine import Engine
 from stack.ops.drill.levers import Levers
-from stack.ops.ports import default_ports
+from stack.ops.ports import default_ports, free_ports
 from tests.required import skip_containers
 
 T = TypeVar("T")
@@ -231,22 +230,6 @@ class Pipeline:
 def shared_binaries() -> Path:
     """Keep Prometheus and Alertmanager between runs: fetching them is not what is tested here."""
     return Path(os.environ.get("STACK_BIN_DIR", ROOT / ".run" / "bin"))
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on."""
-    return next(iter(free_ports().values()))
-
-
-def free_ports(names: Sequence[str] = PORTS) -> dict[str, int]:
-    """Return a free port for each variable."""
-    sockets = [socket.socket() for _ in names]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = {name: each.getsockname()[1] for name, each in zip(names, sockets, strict=True)}
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def _belongs(process: psutil.Process, run_dir: Path) -> bool:

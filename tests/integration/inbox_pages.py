@@ -15,7 +15,8 @@ from typing import Any
 
 import httpx
 
-from tests.integration.conftest import ROOT, free_port
+from stack.ops.ports import free_port
+from tests.integration.conftest import ROOT
 
 EXTERNAL_URL = "http://localhost:9093"
 _GRAPH = "http://localhost:9090/graph?g0.expr=up+%3D%3D+0"

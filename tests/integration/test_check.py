@@ -16,7 +16,8 @@ import pytest
 from flask import Flask
 from werkzeug.serving import make_server
 
-from tests.integration.conftest import ROOT, SERVICES, free_port, until
+from stack.ops.ports import free_port
+from tests.integration.conftest import ROOT, SERVICES, until
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Pipeline

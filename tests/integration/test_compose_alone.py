@@ -16,12 +16,13 @@ from testcontainers.compose import DockerCompose
 from stack.ops.docker.compose import Compose
 from stack.ops.docker.engine import Engine
 from stack.ops.docker.images import IMAGES, SERVICES
+from stack.ops.ports import free_ports
 from stack.ops.render import render
 from tests.integration.conftest import (
+    PORTS,
     ROOT,
     SPEED,
     compose_here,
-    free_ports,
     labelled,
     needs_images,
     until,
@@ -97,7 +98,7 @@ def config(
 
 @pytest.fixture(scope="module")
 def ports() -> dict[str, int]:
-    return free_ports()
+    return free_ports(PORTS)
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,10 @@ import pytest
 
 from stack.ops.binaries import find_binaries
 from stack.ops.components import GUNICORN, ONE_WORKER
+from stack.ops.ports import free_ports
 from stack.ops.render import render
 from tests.integration.browser import chromium, looking
-from tests.integration.conftest import ROOT, free_ports, shared_binaries, until
+from tests.integration.conftest import PORTS, ROOT, shared_binaries, until
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -26,7 +27,7 @@ class Away:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._ports = free_ports()
+        self._ports = free_ports(PORTS)
         self._running = ExitStack()
         self._prometheus = ExitStack()
         self.url = self._at("CONSOLE_PORT")

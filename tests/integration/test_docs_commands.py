@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from stack.ops.ports import localhost_addresses
+from stack.ops.ports import free_port, localhost_addresses
 from stack.ops.run_folder import load
-from tests.integration.conftest import ROOT, free_port, until
+from tests.integration.conftest import ROOT, until
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Pipeline

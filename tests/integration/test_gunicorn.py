@@ -5,7 +5,8 @@ import os
 import subprocess
 import sys
 
-from tests.integration.conftest import ROOT, free_port
+from stack.ops.ports import free_port
+from tests.integration.conftest import ROOT
 
 GUNICORN = (sys.executable, "-m", "gunicorn", "-c", "services/gunicorn.conf.py")
 

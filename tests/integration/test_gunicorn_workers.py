@@ -18,7 +18,8 @@ import psutil
 import pytest
 
 from stack.ops.binaries import find_binaries
-from tests.integration.conftest import ROOT, free_port, shared_binaries, until
+from stack.ops.ports import free_port
+from tests.integration.conftest import ROOT, shared_binaries, until
 
 WORKERS = 4
 

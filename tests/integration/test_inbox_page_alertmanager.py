@@ -14,7 +14,8 @@ import pytest
 
 from services.inbox.links import silence_command
 from stack.ops.binaries import find_binaries
-from tests.integration.conftest import free_port, shared_binaries, until
+from stack.ops.ports import free_port
+from tests.integration.conftest import shared_binaries, until
 from tests.integration.inbox_pages import Inbox, inbox_with, moment
 
 CONFIG = """

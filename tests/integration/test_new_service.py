@@ -13,7 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.integration.conftest import ROOT, SPEED, Pipeline, free_port, until
+from stack.ops.ports import free_port
+from tests.integration.conftest import ROOT, SPEED, Pipeline, until
 
 pytestmark = pytest.mark.timeout(300)
 

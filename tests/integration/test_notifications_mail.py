@@ -17,8 +17,9 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
+from stack.ops.ports import free_port
 from stack.testing import eventually
-from tests.alerting import Alertmanager, alert, free_port, running
+from tests.alerting import Alertmanager, alert, running
 from tests.integration.browser import chromium, pictures_in
 
 pytestmark = pytest.mark.timeout(60)

@@ -15,8 +15,9 @@ from werkzeug.serving import make_server
 
 from services.inbox.app import create_app
 from services.inbox.settings import Settings
+from stack.ops.ports import free_port
 from stack.testing import eventually
-from tests.alerting import Alertmanager, alert, free_port, running
+from tests.alerting import Alertmanager, alert, running
 
 pytestmark = pytest.mark.timeout(60)
 

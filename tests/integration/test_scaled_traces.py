@@ -20,9 +20,9 @@ import pytest
 from stack.ops.cassandra import cassandra, find_cassandra
 from stack.ops.components import Component, Plan
 from stack.ops.jaeger import find_jaeger
+from stack.ops.ports import free_ports
 from stack.ops.scale.ports import PAIR
 from stack.ops.scale.traces import collector, query
-from tests.integration.conftest import free_ports
 from tests.required import skip_scaled
 
 # Java takes its time where the machine is busy.

@@ -28,6 +28,7 @@ import stack
 from stack.errors import OpsError
 from stack.ops.docker import images
 from stack.ops.docker.engine import Engine, find_engine
+from stack.ops.ports import free_port
 from stack.testing import (
     HOST,
     AlertmanagerContainer,
@@ -37,7 +38,7 @@ from stack.testing import (
 )
 from stack.testing.server import ServerContainer
 from stack.testing.waiting import Answering
-from tests.integration.conftest import ROOT, free_port
+from tests.integration.conftest import ROOT
 from tests.required import skip_containers
 
 pytestmark = pytest.mark.timeout(180)

@@ -23,10 +23,10 @@ from stack.errors import OpsError
 from stack.ops.binaries import Binaries, bin_folder
 from stack.ops.components import Plan, components
 from stack.ops.jaeger import check_config, find_jaeger
-from stack.ops.ports import DEFAULTS
+from stack.ops.ports import DEFAULTS, free_ports
 from stack.tracing.export import CountingExporter
 from stack.tracing.tracer import OTelTracer
-from tests.integration.conftest import ROOT, free_ports, until
+from tests.integration.conftest import PORTS, ROOT, until
 
 BACKENDS = ("embedded", "jaeger")
 CONFIG = ROOT / "jaeger" / "config.yaml"
@@ -41,7 +41,7 @@ class Backend:
     """
 
     def __init__(self, run_dir: Path, jaeger: str) -> None:
-        self.plan = Plan(ROOT, run_dir, {**DEFAULTS, **free_ports()}, jaeger=jaeger)
+        self.plan = Plan(ROOT, run_dir, {**DEFAULTS, **free_ports(PORTS)}, jaeger=jaeger)
         self.otlp = self.plan.url("OTLP_HTTP_PORT", "/v1/traces")
         self.plan.data.mkdir(parents=True)
         nowhere = Path()

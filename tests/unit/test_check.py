@@ -26,7 +26,7 @@ from stack.ops.check.run import POINTS, check
 from stack.ops.check.telling import shown
 from stack.ops.check.visit import Asked, Visit
 from stack.ops.cli import main
-from tests.integration.conftest import free_port
+from stack.ops.ports import free_port
 from tests.unit.check_parts import FAULTS_TOKEN, TOKEN, FakeLog, Obedient, client
 
 NAMES = [point.name for point in POINTS]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stack.errors import ConfigurationError, OpsError
-from stack.ops.ports import DEFAULTS, check_free, read_ports
+from stack.ops.ports import DEFAULTS, check_free, free_ports, read_ports
 
 
 def test_the_environment_wins_over_the_file_and_that_over_the_default(tmp_path: Path) -> None:
@@ -39,3 +39,12 @@ def test_a_taken_port_is_named_with_its_mend() -> None:
         with pytest.raises(OpsError, match=rf"{port} \(INBOX_PORT\).*INBOX_PORT=\d+"):
             check_free({"INBOX_PORT": port})
     check_free({"INBOX_PORT": port})
+
+
+def test_free_ports_are_free_and_different() -> None:
+    """One for each name."""
+    names = [f"{number}_PORT" for number in range(50)]
+    found = free_ports(names)
+    assert list(found) == names
+    assert len(set(found.values())) == len(names)
+    check_free(found)
