@@ -34,6 +34,7 @@ class Absent:
 
 ABSENT = (
     Absent(r"^grafana_", "Grafana is not installed here"),
+    Absent(r"^(thanos|caddy)_", "only a stack of pairs has Thanos and a balancer"),
     Absent(r"^otelcol_", "the embedded trace store has no such series"),
     Absent(r'status_code=~"5\.\."', "no request has failed"),
     Absent(r"^service:http_server_errors:ratio_rate5m", "no request has failed"),

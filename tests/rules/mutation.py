@@ -48,6 +48,8 @@ EQUIVALENT = (
     Equivalent("Watchdog", r"\[1 → ", "an alert fires whatever the value is"),
     Equivalent("HighLatency", r"\[sum → avg\]", "a quantile of means is that of sums"),
     Equivalent("HighLatency", r"\[rate → increase\]", "a quantile of increases is that of rates"),
+    Equivalent("ThanosQueryIncomplete", r"or 0 \[\* → /\]", "nought divided is nought, too"),
+    Equivalent("ThanosUploadFailing", r"unless \[increase → rate\]", "both are more than nought"),
 )
 
 

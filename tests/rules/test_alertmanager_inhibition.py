@@ -19,6 +19,7 @@ SYMPTOMS = (
     *("CircuitBreakerOpen", "CircuitBreakerFlapping", "CircuitBreakerRejecting"),
     *("ErrorBudgetBurnFast", "ErrorBudgetBurnMedium", "ErrorBudgetBurnSlow"),
     *("ErrorBudgetBurnSteady", "SliMissing", "JaegerSpansRefused", "GrafanaErrors"),
+    *("JaegerSpansWaiting", "BalancerErrors"),
     *("AlertmanagerConfigReloadFailed", "AlertmanagerNotificationsFailing"),
 )
 # What says why a target is down, or what Prometheus sees without it.
@@ -26,6 +27,9 @@ CAUSES = (
     *("TargetMissing", "ScrapeLimitExceeded", "SeriesBudgetExceeded"),
     *("PrometheusConfigReloadFailed", "PrometheusRuleFailing", "PrometheusNotificationsFailing"),
     *("PrometheusStorageFailing", "Watchdog"),
+    # That one of Thanos' parts is down says nothing of the others, which have the same `service`.
+    *("ThanosQueryIncomplete", "ThanosUploadFailing", "ThanosBucketFailing"),
+    *("ThanosCompactionHalted", "ThanosAlertsLost"),
 )
 HERE = {"service": "gateway"}
 TARGET = {**HERE, "job": "services", "instance": "gateway:8000"}

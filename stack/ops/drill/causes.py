@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from stack.ops.drill.levers import Levers
+from stack.ops.drill.synthetic import PAGES, TICKETS, in_trouble
 from stack.ops.supervisor import wait_until
 
 _SEEN_WITHIN = 60.0
@@ -141,36 +142,7 @@ def _impossible_rule(levers: Levers) -> AbstractContextManager[None]:
 
 
 def _synthetic(levers: Levers) -> AbstractContextManager[None]:
-    """Record series as the components would have them if they were in trouble."""
-
-    def series(name: str, expr: str, **labels: str) -> dict[str, Any]:
-        return {
-            "record": name,
-            "expr": f"vector({expr})",
-            "labels": {"job": "drill", "instance": "drill", **labels},
-        }
-
-    storage = (
-        "compactions_failed",
-        "head_truncations_failed",
-        "reloads_failures",
-        "wal_corruptions",
-        "wal_writes_failed",
-    )
-    return levers.rules(
-        "synthetic",
-        series("scrape_samples_post_metric_relabeling", "25000", service="drill"),
-        *(series(f"prometheus_tsdb_{name}_total", "time()", service="drill") for name in storage),
-        series("otelcol_receiver_refused_spans_total", "time()", service="drill"),
-        series("otelcol_receiver_accepted_spans_total", "time()", service="drill"),
-        series("otelcol_exporter_send_failed_spans_total", "0", service="drill"),
-        series(
-            "grafana_http_request_duration_seconds_count",
-            "time()",
-            service="drill",
-            status_code="500",
-        ),
-    )
+    return levers.rules("synthetic", *in_trouble())
 
 
 def _ignore(_: object) -> None:
@@ -184,7 +156,7 @@ def _wait(over: threading.Event, met: Callable[[], bool]) -> None:
 
 _GATEWAY = {"service": "gateway"}
 _TO_LLM = {"service": "gateway", "component": "llm"}
-_SYNTHETIC = {"service": "drill"}
+_SYNTHETIC, _SYNTHETIC_PAGE = {"service": TICKETS}, {"service": PAGES}
 _SLOW = {"slo": "gateway-latency"}
 _FAILED = {"slo": "gateway-availability"}
 
@@ -222,6 +194,13 @@ CAUSES = (
             Drilled("SeriesBudgetExceeded", _SYNTHETIC),
             Drilled("PrometheusStorageFailing", _SYNTHETIC),
             Drilled("JaegerSpansRefused", _SYNTHETIC),
+            Drilled("JaegerSpansWaiting", _SYNTHETIC),
+            Drilled("BalancerErrors", _SYNTHETIC_PAGE),
+            Drilled("ThanosQueryIncomplete", _SYNTHETIC),
+            Drilled("ThanosUploadFailing", _SYNTHETIC),
+            Drilled("ThanosBucketFailing", _SYNTHETIC),
+            Drilled("ThanosCompactionHalted", _SYNTHETIC),
+            Drilled("ThanosAlertsLost", _SYNTHETIC_PAGE),
             Drilled("GrafanaErrors", _SYNTHETIC),
         ),
         frozenset({"rules"}),
