@@ -102,10 +102,10 @@ def missing() -> str:
     return ""
 
 
-def backfill(promtool: Path, data: Path) -> None:
-    """Store a counter of six hours, as a Prometheus that ran then would have left it."""
+def backfill(promtool: Path, data: Path, began: int = BEGAN) -> None:
+    """Store a counter of some hours, as a Prometheus that ran then would have left it."""
     now = int(time.time())
-    times = range(now + BEGAN, now + ENDED, 60)
+    times = range(now + began, now + ENDED, 60)
     samples = "\n".join(f"{HISTORY} {number} {at}" for number, at in enumerate(times))
     text = f"# TYPE work_done counter\n{samples}\n# EOF\n"
     source = data.parent / "history.txt"
