@@ -34,6 +34,7 @@ from stack.ops.thanos import find_thanos
 from tests.integration.conftest import PORTS, free_ports, until
 from tests.integration.test_scale import HOURS, backfill
 from tests.required import skip_scaled
+from tests.rules.contracts import SCRAPED, contracts
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -178,9 +179,9 @@ def broken(parts: Parts) -> Iterator[Parts]:
 @pytest.fixture(scope="module")
 def mended(broken: Parts) -> Iterator[Parts]:
     """Mend them, as their runbooks say."""
-    (broken.disk).unlink()
+    broken.disk.unlink()
     (broken.plan.data / "away").rename(broken.disk)
-    shutil.rmtree(next((broken.plan.data / "damaged").glob(f"{_damaged(broken)}")))
+    shutil.rmtree(broken.plan.data / "damaged" / _damaged(broken))
     broken.run(_compactor(broken))
     broken.start("store", "alertmanager")
     with _gateway(broken.plan.ports["GATEWAY_1_PORT"]):
@@ -202,6 +203,16 @@ def test_it_fires(broken: Parts, name: str) -> None:
     label, value = at_fault[name]
     assert isinstance(labels, Mapping)
     assert labels[label] == value
+
+
+@pytest.mark.parametrize("component", ["thanos", "caddy"])
+def test_a_part_exposes_what_its_contract_says(broken: Parts, component: str) -> None:
+    """Every metric that a rule asks for, with the labels that it is said to have."""
+    (contract,) = [each for each in contracts() if each.component == component]
+    for metric, labels in contract.metrics.items():
+        found = until(lambda metric=metric: broken.query(metric), f"{metric} is there")  # type: ignore[misc]
+        shown = {label for each in found for label in each["metric"]}
+        assert shown - SCRAPED - {"__name__"} == labels, metric
 
 
 @pytest.mark.parametrize("name", ALERTS)
@@ -240,7 +251,7 @@ def _halt_compactor(parts: Parts) -> None:
 
 
 def _damaged(parts: Parts) -> str:
-    """Name one block in the middle."""
+    """Name an early block, which is among the first to be joined."""
     return sorted(parts.blocks(_local(parts.plan)))[1]
 
 

@@ -119,6 +119,17 @@ class Traces:
             return False
         return answer.is_success
 
+    def waiting(self) -> float:
+        """Return how many spans the collectors hold, as their own metrics say."""
+        total = 0.0
+        for name in PAIR:
+            url = self.plan.url(f"COLLECTOR_{name.upper()}_METRICS_PORT", "/metrics")
+            lines = httpx.get(url, timeout=5).text.splitlines()
+            sizes = [each for each in lines if each.startswith("otelcol_exporter_queue_size{")]
+            assert sizes, f"{url} has no queue"
+            total += sum(float(each.rpartition(" ")[2]) for each in sizes)
+        return total
+
     def found(self, trace: str) -> set[str]:
         """Return the ids of a trace's stored spans."""
         answer = httpx.get(self.plan.url("JAEGER_QUERY_PORT", f"/api/traces/{trace}"), timeout=10)
@@ -172,9 +183,11 @@ def test_cassandra_restarted(traces: Traces) -> None:
     traces.end("cassandra", signal.SIGKILL)
     accepted = [traces.send("ab"[index % 2], each, span) for index, each in enumerate(meanwhile)]
     assert all(accepted)
+    assert _within(20, lambda: traces.waiting() == len(meanwhile))
     traces.start(cassandra(traces.plan, traces.jars))
     assert _within(60, lambda: all(_try(traces, each) == {span} for each in meanwhile))
     assert traces.found(before) == {span}
+    assert _within(20, lambda: traces.waiting() == 0)
 
 
 @pytest.mark.parametrize("wait", [False, True], ids=["queue", "wait-for-storage"])
