@@ -13,8 +13,8 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 ##@ Run
-up: $(VENV)/.ops ## Start the whole stack and print where everything is (MODE=compose or local, SPEED=20 for drills, SCALE=1)
-	@$(STACK) up $(if $(MODE),--mode $(MODE)) $(if $(SPEED),--speed $(SPEED)) $(if $(SCALE),--scale)
+up: $(VENV)/.ops ## Start the whole stack and print where everything is (MODE=compose or local, SPEED=20 for drills, SCALE=1, SHARDS=2)
+	@$(STACK) up $(if $(MODE),--mode $(MODE)) $(if $(SPEED),--speed $(SPEED)) $(if $(SCALE),--scale) $(if $(SHARDS),--shards $(SHARDS))
 
 down: $(VENV)/.ops ## Stop the stack; what it has stored is kept
 	@$(STACK) down

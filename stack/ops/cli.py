@@ -80,11 +80,26 @@ main.add_command(size_command)
 @click.option(
     "--scale", is_flag=True, help="Everything at least twice, with Thanos, Cassandra and Caddy."
 )
+@click.option(
+    "--shards",
+    type=int,
+    default=1,
+    show_default=True,
+    help="With --scale: each shard's pair of Prometheus scrapes its share of the targets; 1 or 2.",
+)
 @click.pass_obj
 @command
-def up(run_dir: Path | None, mode: str, speed: float, load: float | None, scale: bool) -> None:
+def up(
+    run_dir: Path | None,
+    *,
+    mode: str,
+    speed: float,
+    load: float | None,
+    scale: bool,
+    shards: int,
+) -> None:
     """Start everything, wait until it is healthy, ask a first question."""
-    plan = plan_in(run_dir, scale=scale)
+    plan = plan_in(run_dir, scale=scale, shards=shards)
     plan = replace(plan, speed=speed, load=plan.load if load is None else load)
     began = time.monotonic()
     runner = modes.decide(plan, mode, tell)

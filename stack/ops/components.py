@@ -65,6 +65,7 @@ class Plan:
         scale: whether each part runs at least twice, with Thanos over the metrics.
         sampling: who decides at scale which traces are kept: the services at the `head` of each,
             or the collectors at its `tail`.
+        shards: in how many the targets are, each with a pair of Prometheus; 1 unless at scale.
     """
 
     root: Path
@@ -78,6 +79,7 @@ class Plan:
     console: bool = True
     scale: bool = False
     sampling: str = "head"
+    shards: int = 1
 
     def url(self, port: str, path: str = "") -> str:
         """Return the address of a path of what has that port."""
@@ -329,14 +331,16 @@ def alertmanager(
     )
 
 
-def prometheus(plan: Plan, binaries: Binaries, name: str = "prometheus") -> Component:
+def prometheus(
+    plan: Plan, binaries: Binaries, name: str = "prometheus", file: str = "prometheus.yml"
+) -> Component:
     """Prometheus; its name says which port is its own, and where its data is."""
     port = variable_of(name)
     return Component(
         name,
         (
             str(binaries.prometheus),
-            f"--config.file={plan.config / 'prometheus' / 'prometheus.yml'}",
+            f"--config.file={plan.config / 'prometheus' / file}",
             f"--storage.tsdb.path={plan.data / name}",
             f"--web.listen-address={plan.bind(port)}",
             f"--web.external-url={plan.url(port)}",

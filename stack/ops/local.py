@@ -29,6 +29,7 @@ from stack.ops.scale.components import changes, scaled_addresses, scaled_compone
 from stack.ops.scale.ports import UNUSED
 from stack.ops.scale.programs import Programs
 from stack.ops.scale.services import write_upstreams
+from stack.ops.scale.shards import write_shards
 from stack.ops.secrets import make_secrets
 from stack.ops.supervisor import ProcessState, Supervisor, wait_until
 
@@ -219,6 +220,8 @@ def _start(plan: Plan, wanted: Sequence[Component], supervisor: Supervisor) -> N
     )
     if plan.scale:
         write_upstreams(plan)
+    if plan.shards > 1:
+        write_shards(plan)
     run_folder.save(plan)
     supervisor.start(wanted, plan.root)
 

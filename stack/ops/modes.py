@@ -12,6 +12,7 @@ from stack.ops.commands import Progress
 from stack.ops.components import Plan
 from stack.ops.docker.compose import Compose
 from stack.ops.scale.ports import PUBLISHED, SCALED
+from stack.ops.scale.shards import PUBLISHED_SHARDED, SHARDED_PORTS
 from stack.ops.supervisor import Supervisor
 
 
@@ -45,6 +46,8 @@ def decide(plan: Plan, wanted: str, progress: Progress) -> Compose | Local:
         raise OpsError(f"the stack runs in {running.mode} mode already; `make down` stops it")
     if running is not None and plan.scale and not running.scale:
         raise OpsError("the stack runs already, each part once; `make down` stops it first")
+    if running is not None and plan.shards > running.shards:
+        raise OpsError("the stack runs already, without shards; `make down` stops it first")
     if running is not None:
         # What was added since gets its port.
         plan = replace(running, ports={**plan.ports, **running.ports})
@@ -52,7 +55,8 @@ def decide(plan: Plan, wanted: str, progress: Progress) -> Compose | Local:
     if wanted == "local":
         return Local(replace(plan, mode="local"), progress)
     try:
-        published = {n: p for n, p in plan.ports.items() if n not in SCALED or n in PUBLISHED}
+        inner = {*SCALED, *SHARDED_PORTS} - PUBLISHED - PUBLISHED_SHARDED
+        published = {name: port for name, port in plan.ports.items() if name not in inner}
         compose = Compose(replace(plan, mode="compose", ports=published), progress)
         if running is None:
             # Looked up here, for without them there is another way.

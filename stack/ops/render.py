@@ -25,7 +25,7 @@ _FILES = {
     "prometheus": ("prometheus.yml", "targets/*.yaml", "rules/*.rules.yml"),
     "alertmanager": ("alertmanager.yml", "templates/*.tmpl"),
     "grafana": ("provisioning/*/*.yaml", "dashboards/*.json"),
-    "thanos": ("rules/*.rules.yml", "generated/*.yml"),
+    "thanos": ("rules/*.rules.yml", "generated/*.yml", "generated/rules/*.rules.yml"),
 }
 _INTERVALS = {
     "scrape_interval",

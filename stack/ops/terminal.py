@@ -16,6 +16,7 @@ from stack.ops import run_folder
 from stack.ops.components import Plan
 from stack.ops.ports import read_load_rate, read_ports, read_project, read_sampling
 from stack.ops.scale.ports import SCALED
+from stack.ops.scale.shards import SHARDED_PORTS, checked
 
 P = ParamSpec("P")
 
@@ -44,23 +45,31 @@ def tell(line: str) -> None:
     out.print(f"  {escape(line)}", soft_wrap=True)
 
 
-def plan_in(run_dir: Path | None, *, scale: bool = False) -> Plan:
+def plan_in(run_dir: Path | None, *, scale: bool = False, shards: int = 1) -> Plan:
     """Return what would be started.
 
     Args:
         run_dir: where everything that is written goes; `.run` in the checkout if nothing is said.
         scale: whether each part runs at least twice.
+        shards: in how many the targets are.
+
+    Raises:
+        ConfigurationError: the environment, `.env` or an argument is wrong.
     """
     root = run_folder.checkout()
-    ports, load = read_ports(root, further=SCALED if scale else {}), read_load_rate(root)
+    further = {
+        **(SCALED if scale else {}),
+        **(SHARDED_PORTS if checked(shards, scale=scale) > 1 else {}),
+    }
     return Plan(
         root,
         folder_of(run_dir),
-        ports,
-        load=load,
+        read_ports(root, further=further),
+        load=read_load_rate(root),
         project=read_project(root),
         scale=scale,
         sampling=read_sampling(root),
+        shards=shards,
     )
 
 

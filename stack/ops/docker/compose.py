@@ -36,7 +36,8 @@ _SERVICES_VARIABLE = "SERVICES_IMAGE"
 # Its name and its profile: a plain `docker compose up` starts Grafana instead.
 CONSOLE = "console"
 # Compose itself looks for the first and the last, but not where files are named.
-_FILES = ("compose.yaml", "compose.scale.yaml", "compose.override.yaml")
+_SHARDS = "compose.shards.yaml"
+_FILES = ("compose.yaml", "compose.scale.yaml", _SHARDS, "compose.override.yaml")
 # Where the tokens are that the owner of the checkout uses too.
 _TOKENS = {
     "metrics_token": "/run/secrets/metrics_token",
@@ -299,7 +300,8 @@ class Compose:
     def _command(self, *arguments: str) -> list[str]:
         # What runs is said by name; without its profile the console would not be known.
         profile = f"--profile={CONSOLE}"
-        there = [each for each in _FILES if (self.plan.root / each).is_file()]
+        wanted = [each for each in _FILES if each != _SHARDS or self.plan.shards > 1]
+        there = [each for each in wanted if (self.plan.root / each).is_file()]
         files = [f"--file={each}" for each in there] if self.plan.scale else []
         return [*self.program, f"--project-name={self.plan.project}", profile, *files, *arguments]
 

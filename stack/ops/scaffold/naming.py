@@ -12,7 +12,8 @@ from stack.errors import ConfigurationError
 from stack.ops.added import PATTERN, Added, added, module_of, variable_of
 from stack.ops.ports import DEFAULTS, is_free, read_ports
 from stack.ops.scale.ports import REPLICAS, SCALED, replicas
-from stack.ops.scale.prometheus import THANOS
+from stack.ops.scale.prometheus import thanos_of
+from stack.ops.scale.shards import SHARDED_PORTS, SHARDS, letters, prometheus_name
 
 FIRST_PORT = 8010
 LONGEST = 30
@@ -21,10 +22,12 @@ RESERVED = {
     *("gateway", "retrieval", "llm", "inbox", "loadgen", "template", "healthcheck"),
     *("prometheus", "alertmanager", "jaeger", "spanmetrics", "grafana", "console", "supervisor"),
     *("secrets", "localhost", "stack", "services", "tests", "other"),
-    *("thanos", "balancer", "bucket", "cassandra", "prometheus-b", "alertmanager-b", *THANOS),
+    *("thanos", "balancer", "bucket", "cassandra", "alertmanager-b", *thanos_of(len(SHARDS))),
+    *map(prometheus_name, letters(len(SHARDS))),
     *("jaeger-query", "jaeger-collector-a", "jaeger-collector-b", "collector-a", "collector-b"),
     *(name for service in REPLICAS for name, _ in replicas(service)),
 }
+_AT_SCALE = {**SCALED, **SHARDED_PORTS}
 _YAML = {"y", "yes", "n", "no", "on", "off", "true", "false", "null"}
 
 
@@ -38,7 +41,7 @@ def check_name(root: Path, name: str) -> None:
     if not re.fullmatch(PATTERN, name) or len(name) > LONGEST:
         raise _refused(name, f"{form}, such as orders or orders-2")
     module = module_of(name)
-    if name in RESERVED or variable_of(name) in {**DEFAULTS, **SCALED}:
+    if name in RESERVED or variable_of(name) in {**DEFAULTS, **_AT_SCALE}:
         raise _refused(name, "another one: the stack has something of that name itself")
     if name in _YAML or keyword.iskeyword(module) or module in sys.stdlib_module_names:
         what = "YAML reads as no text" if name in _YAML else "Python has for itself"
@@ -58,7 +61,7 @@ def choose_port(root: Path, wanted: str | None) -> int:
     """
     taken = {port: name for name, port in read_ports(root).items()}
     # What somebody has moved in `.env` is still where the others have it.
-    taken |= {port: name for name, port in {**SCALED, **DEFAULTS}.items()}
+    taken |= {port: name for name, port in {**_AT_SCALE, **DEFAULTS}.items()}
     taken |= {each.port: each.variable for each in added(root)}
     if wanted is None:
         return _next(taken)

@@ -9,11 +9,12 @@ from stack.ops.added import variable_of
 from stack.ops.binaries import Binaries
 from stack.ops.components import Component, Plan, added_services, console, load_generator
 from stack.ops.scale import traces
-from stack.ops.scale.metrics import alertmanager_pair, prometheus_pair, thanos
+from stack.ops.scale.metrics import alertmanager_pair, prometheus_pairs, thanos
 from stack.ops.scale.ports import PAIR, REPLICAS, replicas
 from stack.ops.scale.programs import Programs
-from stack.ops.scale.prometheus import THANOS, scaled
+from stack.ops.scale.prometheus import scaled, thanos_of
 from stack.ops.scale.services import balancer, replicated
+from stack.ops.scale.shards import letters, prometheus_name
 
 
 def scaled_components(plan: Plan, binaries: Binaries, programs: Programs) -> list[Component]:
@@ -24,7 +25,7 @@ def scaled_components(plan: Plan, binaries: Binaries, programs: Programs) -> lis
         balancer(plan, programs.caddy),
         *added_services(plan),
         *alertmanager_pair(plan, binaries),
-        *prometheus_pair(plan, binaries),
+        *prometheus_pairs(plan, binaries),
         *thanos(plan, programs.thanos),
         console(plan),
         *load_generator(plan),
@@ -38,12 +39,13 @@ def scaled_addresses(plan: Plan) -> dict[str, str]:
         for each in PAIR
         for port, variable in ((8888, "METRICS"), (8889, "SPAN_METRICS"))
     }
+    prometheus = map(prometheus_name, letters(plan.shards))
     return collectors | {
-        "prometheus-b:9090": plan.bind("PROMETHEUS_B_PORT"),
+        **{f"{name}:9090": plan.bind(variable_of(name)) for name in prometheus},
         "alertmanager-b:9093": plan.bind("ALERTMANAGER_B_PORT"),
         "balancer:9180": plan.bind("BALANCER_METRICS_PORT"),
         "cassandra:9404": plan.bind("CASSANDRA_METRICS_PORT"),
-        **{f"{name}:10902": plan.bind(variable_of(name)) for name in THANOS},
+        **{f"{name}:10902": plan.bind(variable_of(name)) for name in thanos_of(plan.shards)},
     }
 
 
@@ -62,7 +64,7 @@ def changes(plan: Plan) -> Mapping[str, Callable[[Any], Any]]:
         ]
 
     return {
-        "prometheus/prometheus.yml": lambda config: scaled(config, "files"),
+        "prometheus/prometheus.yml": lambda config: scaled(config, "files", plan.shards),
         "prometheus/targets/services.yaml": each_replica,
     }
 

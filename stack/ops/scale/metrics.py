@@ -1,4 +1,4 @@
-"""The metrics' side of local mode at scale: a pair of Prometheus, Thanos over it, a bucket."""
+"""The metrics' side of local mode at scale: pairs of Prometheus, Thanos over them, a bucket."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from stack.ops.binaries import Binaries
 from stack.ops.components import Component, Plan, alertmanager, prometheus
 from stack.ops.scale.ports import PAIR
 from stack.ops.scale.prometheus import REPLICA_LABEL, REPLICA_VARIABLE
+from stack.ops.scale.shards import SHARD_LABEL, file_of, letters, prometheus_name, shard_of
 
-# The first of each pair is that of the one machine, with its port and its data.
-_NAMES = {"a": "", "b": "-b"}
+# The first of the pair is that of the one machine, with its port and its data.
+_NAMES = {"a": "alertmanager", "b": "alertmanager-b"}
 # Thanos takes up finished blocks, so no block may change any more: Prometheus does not compact.
 _BLOCK = "2h"
 _SCRAPED_AND_JUDGED = 5.0
 
 
-def prometheus_pair(plan: Plan, binaries: Binaries) -> list[Component]:
-    """Two that scrape and judge the same."""
+def prometheus_pairs(plan: Plan, binaries: Binaries) -> list[Component]:
+    """Two that scrape and judge the same; or two for each shard, which only scrape."""
     return [
         replace(
-            each := prometheus(plan, binaries, f"prometheus{_NAMES[letter]}"),
+            each := prometheus(plan, binaries, prometheus_name(letter), _file(plan, letter)),
             command=(
                 *each.command,
                 f"--storage.tsdb.min-block-duration={_BLOCK}",
@@ -30,16 +31,20 @@ def prometheus_pair(plan: Plan, binaries: Binaries) -> list[Component]:
             ),
             environment={REPLICA_VARIABLE: letter},
         )
-        for letter in PAIR
+        for letter in letters(plan.shards)
     ]
+
+
+def _file(plan: Plan, letter: str) -> str:
+    return file_of(shard_of(letter)) if plan.shards > 1 else "prometheus.yml"
 
 
 def alertmanager_pair(plan: Plan, binaries: Binaries) -> list[Component]:
     """Two that tell each other what they have sent."""
     found = []
     for letter, other in zip(PAIR, reversed(PAIR), strict=True):
-        name = f"alertmanager{_NAMES[letter]}"
-        own, peer = (f"alertmanager{_NAMES[each]}-cluster" for each in (letter, other))
+        name = _NAMES[letter]
+        own, peer = (f"{_NAMES[each]}-cluster" for each in (letter, other))
         gossip = (
             f"--cluster.listen-address={plan.bind(variable_of(own))}",
             f"--cluster.peer={plan.bind(variable_of(peer))}",
@@ -51,15 +56,20 @@ def alertmanager_pair(plan: Plan, binaries: Binaries) -> list[Component]:
 
 
 def thanos(plan: Plan, program: Path) -> list[Component]:
-    """What reads both, keeps blocks in the bucket, and judges objectives over all of it."""
+    """What reads all, keeps blocks in the bucket, and judges what one Prometheus cannot."""
     bucket = f"--objstore.config-file={plan.root / 'thanos' / 'folder.yml'}"
-    endpoints = [
-        plan.bind(variable_of(f"{name}-grpc")) for name in ("sidecar-a", "sidecar-b", "store")
-    ]
+    sidecars = [f"sidecar-{letter}" for letter in letters(plan.shards)]
+    endpoints = [plan.bind(variable_of(f"{name}-grpc")) for name in (*sidecars, "store")]
     alertmanagers = (plan.url("ALERTMANAGER_PORT"), plan.url("ALERTMANAGER_B_PORT"))
-    rules = plan.config / "thanos" / "rules" / "slo-*.rules.yml"
+    rules = plan.config / "thanos"
+    judged = [rules / "rules" / "slo-*.rules.yml"]
+    merged = [REPLICA_LABEL]
+    if plan.shards > 1:
+        # No Prometheus sees all targets. A series is the same whichever shard has it, or had it.
+        judged.append(rules / "generated" / "rules" / "*.rules.yml")
+        merged.append(SHARD_LABEL)
     stores = [
-        *(_sidecar(plan, program, letter, bucket) for letter in PAIR),
+        *(_sidecar(plan, program, letter, bucket) for letter in letters(plan.shards)),
         _component(
             plan,
             program,
@@ -73,10 +83,10 @@ def thanos(plan: Plan, program: Path) -> list[Component]:
             plan,
             program,
             "rule",
-            "objectives over all Prometheus",
+            "rules over all Prometheus" if plan.shards > 1 else "objectives over all Prometheus",
             bucket,
             f"--query={plan.url('QUERY_PORT')}",
-            f"--rule-file={rules}",
+            *(f"--rule-file={each}" for each in judged),
             f"--eval-interval={max(1.0, _SCRAPED_AND_JUDGED / plan.speed):g}s",
             f"--resend-delay={plan.resend_delay}s",
             *(f"--alertmanagers.url={each}" for each in alertmanagers),
@@ -93,7 +103,7 @@ def thanos(plan: Plan, program: Path) -> list[Component]:
             program,
             "query",
             "all metrics, each once",
-            f"--query.replica-label={REPLICA_LABEL}",
+            *(f"--query.replica-label={each}" for each in merged),
             *(f"--endpoint={each}" for each in [*endpoints, plan.bind("RULE_GRPC_PORT")]),
             # What hangs is left out before a person gives up.
             "--store.response-timeout=2s",
@@ -127,7 +137,7 @@ def thanos(plan: Plan, program: Path) -> list[Component]:
 
 
 def _sidecar(plan: Plan, program: Path, letter: str, bucket: str) -> Component:
-    name = f"prometheus{_NAMES[letter]}"
+    name = prometheus_name(letter)
     return _component(
         plan,
         program,

@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from stack.ops.added import variable_of
 from stack.ops.ports import DEFAULTS
-from stack.ops.scale.ports import REPLICAS
+from stack.ops.scale.ports import PAIR, REPLICAS
+from stack.ops.scale.shards import letters, prometheus_name
 
 Config = dict[str, Any]
 # Of a replica, from its environment; both read the same file.
@@ -17,32 +18,39 @@ REPLICA_LABEL, REPLICA_VARIABLE = "replica", "PROMETHEUS_REPLICA"
 _NOT_GLOBAL = ("s", "sl", "slo", "[^s]*", "s[^l]*", "sl[^o]*", r"slo[^\-]*")
 THANOS = ("query-frontend", "query", "sidecar-a", "sidecar-b", "store", "rule", "compact")
 _THANOS_PORT, _BALANCER_PORT, _CASSANDRA_PORT = 10902, 9180, 9404
-_PAIRS = {
-    "prometheus": ["prometheus:9090", "prometheus-b:9090"],
-    "alertmanager": ["alertmanager:9093", "alertmanager-b:9093"],
-}
+_ALERTMANAGERS = ["alertmanager:9093", "alertmanager-b:9093"]
 _JAEGER = ["jaeger:8888", "collector-a:8888", "collector-b:8888"]
 _SPAN_METRICS = ["collector-a:8889", "collector-b:8889"]
 
 
-def scaled(config: Config, discovery: Literal["dns", "files"]) -> Config:
+def thanos_of(shards: int = 1) -> tuple[str, ...]:
+    """Return the names of Thanos' parts that a stack of so many shards has."""
+    return (*THANOS, *(f"sidecar-{letter}" for letter in letters(shards) if letter not in PAIR))
+
+
+def scaled(config: Config, discovery: Literal["dns", "files"], shards: int = 1) -> Config:
     """Return the configuration of each of several Prometheus.
 
     Args:
         config: that of the one, as read from `prometheus.yml`.
         discovery: how what runs several times is found: each container by the name of all, or in
             the file of the targets, which has to list them.
+        shards: in how many the targets are; for more than 1, `sharded` makes that of each of this.
     """
     found = copy.deepcopy(config)
     found["global"]["external_labels"][REPLICA_LABEL] = f"${{{REPLICA_VARIABLE}}}"
     found["rule_files"] = [f"rules/{pattern}.rules.yml" for pattern in _NOT_GLOBAL]
     alerting = found["alerting"]
-    alerting["alertmanagers"] = [{"static_configs": [{"targets": list(_PAIRS["alertmanager"])}]}]
+    alerting["alertmanagers"] = [{"static_configs": [{"targets": list(_ALERTMANAGERS)}]}]
     # Both say the same, and so it is one alert.
     alerting["alert_relabel_configs"] = [{"regex": REPLICA_LABEL, "action": "labeldrop"}]
+    several = {
+        "prometheus": [f"{prometheus_name(letter)}:9090" for letter in letters(shards)],
+        "alertmanager": _ALERTMANAGERS,
+    }
     for job in found["scrape_configs"]:
-        if job["job_name"] in _PAIRS:
-            job["static_configs"][0]["targets"] = _PAIRS[job["job_name"]]
+        if job["job_name"] in several:
+            job["static_configs"][0]["targets"] = several[job["job_name"]]
         if job["job_name"] == "services" and discovery == "dns":
             _by_name(job)
         if job["job_name"] == "jaeger":
@@ -53,7 +61,7 @@ def scaled(config: Config, discovery: Literal["dns", "files"]) -> Config:
                 {"targets": list(_SPAN_METRICS), "labels": {"service": "jaeger"}}
             ]
     found["scrape_configs"] += [
-        _job("thanos", [f"{name}:{_THANOS_PORT}" for name in THANOS]),
+        _job("thanos", [f"{name}:{_THANOS_PORT}" for name in thanos_of(shards)]),
         _job("balancer", [f"balancer:{_BALANCER_PORT}"]),
     ]
     if discovery == "files":
