@@ -13,6 +13,20 @@ from stack.ops.doctor.sources import Sources, listed
 WATCHDOG = "Watchdog"
 # Seconds after the start in which failing is no sign of anything.
 _YOUNG = 90
+# Who judges and sends, and what counts the alerts that were sent, that failed, that were dropped.
+_NAMES = {"prometheus": "Prometheus", "rule": "Thanos Ruler"}
+_SENT_FAILED_DROPPED = {
+    "prometheus": (
+        "prometheus_notifications_sent_total",
+        "prometheus_notifications_errors_total",
+        "prometheus_notifications_dropped_total",
+    ),
+    "rule": (
+        "thanos_alert_sender_alerts_sent_total",
+        "thanos_alert_sender_errors_total",
+        "thanos_alert_sender_alerts_dropped_total",
+    ),
+}
 
 
 def rules(sources: Sources) -> Report:
@@ -24,13 +38,13 @@ def rules(sources: Sources) -> Report:
         Problem(
             f"rule {rule['name']} of {group['name']} ({group['file']}) fails: "
             f"{rule.get('lastError', '')[:160]}",
-            mends.log("prometheus"),
+            mends.log(_judge(sources)),
         )
         for group, rule in all_rules
         if rule["health"] == "err"
     ]
     if not alerting:
-        problems.append(Problem("Prometheus has no alert at all", mends.log("prometheus")))
+        problems.append(Problem("Prometheus has no alert at all", mends.log(_judge(sources))))
     return Report(f"{len(all_rules)} rules in {len(groups)} groups, {alerting} alerts", problems)
 
 
@@ -79,24 +93,37 @@ def _never(sources: Sources, timeout: float) -> Report:
 
 
 def to_alertmanager(sources: Sources) -> Report:
-    """See whether Prometheus knows an Alertmanager and gets rid of its alerts."""
-    known = [each["url"] for each in sources.prometheus("alertmanagers")["activeAlertmanagers"]]
-    window = sources.window()
+    """See whether who judges knows an Alertmanager and gets rid of its alerts."""
+    judge = _judge(sources)
+    name, window = _NAMES[judge], sources.window()
     problems = []
+    known = _known(sources)
     if not known:
-        problems.append(Problem("Prometheus knows no Alertmanager", mends.log("prometheus")))
-    sent = _sum(sources, f"increase(prometheus_notifications_sent_total[{window}])")
-    failed = _sum(sources, f"increase(prometheus_notifications_errors_total[{window}])")
-    dropped = _sum(sources, f"increase(prometheus_notifications_dropped_total[{window}])")
+        problems.append(Problem(f"{name} knows no Alertmanager", mends.log(judge)))
+    sent, failed, dropped = (
+        _sum(sources, f"increase({counter}[{window}])") for counter in _SENT_FAILED_DROPPED[judge]
+    )
     if failed + dropped > 0.5:
         problems.append(
             Problem(
-                f"Prometheus could not hand over {failed:.0f} alerts and dropped {dropped:.0f} in "
+                f"{name} could not hand over {failed:.0f} alerts and dropped {dropped:.0f} in "
                 f"{window}; {sent:.0f} sent; Alertmanager {_reachable(sources)}",
                 mends.log("alertmanager"),
             )
         )
     return Report(f"{', '.join(known) or 'none'}; {sent:.0f} alerts sent in {window}", problems)
+
+
+def _judge(sources: Sources) -> str:
+    """Return the component that judges rules and sends alerts."""
+    return "rule" if sources.plan.shards > 1 else "prometheus"
+
+
+def _known(sources: Sources) -> list[str]:
+    if _judge(sources) == "rule":
+        counted = sources.query("count by (alertmanager) (thanos_alert_sender_alerts_sent_total)")
+        return [each.labels["alertmanager"] for each in counted]
+    return [each["url"] for each in sources.prometheus("alertmanagers")["activeAlertmanagers"]]
 
 
 def _reachable(sources: Sources) -> str:

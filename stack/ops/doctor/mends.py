@@ -41,8 +41,7 @@ def end_faults(plan: Plan, port: str) -> str:
 
 def query(plan: Plan, expression: str) -> str:
     """Ask Prometheus."""
-    url = plan.url("PROMETHEUS_PORT", "/api/v1/query")
-    return f"curl -s {url} --data-urlencode 'query={expression}'"
+    return f"curl -s {plan.metrics_url}/api/v1/query --data-urlencode 'query={expression}'"
 
 
 def get(plan: Plan, port: str, path: str) -> str:

@@ -25,10 +25,13 @@ SERVICES: Mapping[str, str] = {
 _OWNERS = {
     **{port: name for name, port in SERVICES.items()},
     "PROMETHEUS_PORT": "Prometheus",
+    "QUERY_FRONTEND_PORT": "Thanos",
     "ALERTMANAGER_PORT": "Alertmanager",
     "JAEGER_QUERY_PORT": "the trace store",
     "OTLP_HTTP_PORT": "the OTLP port",
 }
+# With shards no Prometheus knows these of all targets; Thanos does, by the same paths.
+_OF_ALL = {"query", "query_range", "query_exemplars", "targets", "rules"}
 
 
 def services(plan: Plan) -> dict[str, str]:
@@ -96,12 +99,14 @@ class Sources:
             raise NotCheckedError(f"{found.url}: {found.status_code} {found.text[:120]}") from error
 
     def prometheus(self, path: str, **params: Any) -> Any:
-        """Return the data of an answer of Prometheus' API.
+        """Return the data of an answer of Prometheus' API; with shards, of all Prometheus.
 
         Raises:
             NotCheckedError: there is none.
         """
-        return self.json("PROMETHEUS_PORT", f"/api/v1/{path}", **params)["data"]
+        of_all = self.plan.shards > 1 and path in _OF_ALL
+        port = "QUERY_FRONTEND_PORT" if of_all else "PROMETHEUS_PORT"
+        return self.json(port, f"/api/v1/{path}", **params)["data"]
 
     def query(self, expression: str) -> list[Sample]:
         """Return what an expression is now.

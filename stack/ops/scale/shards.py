@@ -28,10 +28,16 @@ SHARDED_PORTS: Mapping[str, int] = {
 # What containers publish of these.
 PUBLISHED_SHARDED = {"PROMETHEUS_C_PORT", "PROMETHEUS_D_PORT"}
 
-# By their names: what is asked in Thanos Ruler in place of what Prometheus asks itself.
+# By their alerts: what Thanos Ruler asks in place of what Prometheus asks of itself.
 _IN_RULER = {
     # It would go on where nothing is scraped any more.
     "Watchdog": "group(up)",
+    "PrometheusNotificationsFailing": (
+        "sum by (service) (rate(thanos_alert_sender_alerts_dropped_total[2m]))"
+        " / (sum by (service) (rate(thanos_alert_sender_alerts_dropped_total[2m]))"
+        " + sum by (service) (rate(thanos_alert_sender_alerts_sent_total[2m])))"
+        " > scalar(threshold:prometheus_notifications_failed:ratio)"
+    ),
 }
 _HASH = "__tmp_shard"
 _HEADER = "# Generated from prometheus.yml beside it by `stack up`; do not edit.\n"
@@ -50,7 +56,7 @@ def checked(shards: int, *, scale: bool) -> int:
     if shards not in SHARDS:
         raise ConfigurationError("SHARDS", shards, "1 or 2")
     if shards > 1 and not scale:
-        raise ConfigurationError("SHARDS", shards, "1 without SCALE=1 (--scale)")
+        raise ConfigurationError("SHARDS", shards, "1, or 2 with SCALE=1 (--scale)")
     return shards
 
 
