@@ -19,6 +19,7 @@ from tests.required import skip_containers
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "compose.yaml"
 SCALE = ROOT / "compose.scale.yaml"
+SHARDS = ROOT / "compose.shards.yaml"
 # The variables that compose.yaml interpolates, with their defaults; one may stand in another's.
 VARIABLE = re.compile(r"\$\{(\w+)(?::-((?:[^{}]|\{[^}]*\})*))?\}")
 
@@ -43,7 +44,7 @@ def render(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Render:
         skip_containers(f"Compose: {error}")
     nothing = tmp_path_factory.mktemp("compose") / "env"
     nothing.touch()
-    texts = COMPOSE.read_text() + SCALE.read_text()
+    texts = COMPOSE.read_text() + SCALE.read_text() + SHARDS.read_text()
     inherited = {*dict(VARIABLE.findall(texts)), "COMPOSE_PROFILES", "COMPOSE_FILE"}
 
     def rendered(*overlays: Path, **variables: str) -> dict[str, Any]:
@@ -69,3 +70,9 @@ def document(render: Render) -> dict[str, Any]:
 def scaled_document(render: Render) -> dict[str, Any]:
     """What runs with the overlay of pairs when nobody sets anything."""
     return render(SCALE)
+
+
+@pytest.fixture(scope="session")
+def sharded_document(render: Render) -> dict[str, Any]:
+    """What runs with the overlays of pairs and of shards when nobody sets anything."""
+    return render(SCALE, SHARDS)

@@ -152,6 +152,14 @@ def test_the_overlay_of_pairs_meets_each_rule_too(
     assert list(RULES[rule](scaled_document)) == []
 
 
+@pytest.mark.parametrize("rule", RULES)
+def test_the_overlay_of_shards_meets_each_rule_too(
+    sharded_document: dict[str, Any], rule: str
+) -> None:
+    """Every service of the three files, as they are together."""
+    assert list(RULES[rule](sharded_document)) == []
+
+
 @pytest.mark.parametrize(
     ("rule", "change"),
     [(rule, change) for rule, _, change in BAD],

@@ -18,9 +18,10 @@ import httpx
 from stack.ops.components import Plan
 from stack.ops.doctor.sources import SERVICES, Sources
 from stack.ops.ports import DEFAULTS
+from stack.ops.scale.ports import SCALED
 
 ROOT = Path(__file__).parents[2]
-PORTS = {port: name for name, port in DEFAULTS.items()}
+PORTS = {port: name for name, port in {**DEFAULTS, **SCALED}.items()}
 TRACES = {name: f"{at:032x}" for at, name in enumerate(SERVICES, 1)}
 
 Series = tuple[dict[str, str], float]

@@ -18,10 +18,11 @@ from click.testing import CliRunner
 from stack.ops import modes
 from stack.ops.cli import main
 from stack.ops.docker.containers import Container
-from stack.ops.doctor import cli, machine, mends, run, running
+from stack.ops.doctor import alerts, cli, machine, mends, metrics, run, running
 from stack.ops.doctor.finding import NOT_CHECKED, OK, PROBLEM, Finding, Problem, Report
 from stack.ops.doctor.run import CHECKS, Check, examine
 from stack.ops.doctor.sources import Sources
+from stack.ops.ports import DEFAULTS
 from stack.ops.scale.ports import SCALED
 from stack.ops.supervisor import ProcessState
 from tests.unit import doctor_faults as faults
@@ -464,6 +465,26 @@ def test_without_prometheus_what_it_knows_is_not_checked(
     unknown = [each for each in examine(stack.sources()) if each.verdict == NOT_CHECKED]
     assert len(unknown) > 12
     assert {each.seen.partition(" at ")[0] for each in unknown} == {"Prometheus does not answer"}
+
+
+def test_with_shards_thanos_is_asked_for_what_no_prometheus_knows_alone(stack: FakeStack) -> None:
+    """One shard's Prometheus has half of the targets, no rule and no Alertmanager."""
+    stack.plan = replace(stack.plan, scale=True, shards=2, ports={**DEFAULTS, **SCALED})
+    half: list[tuple[str, dict[str, Any]]] = [
+        ("targets", {"activeTargets": [target("llm")]}),
+        ("rules", {"groups": []}),
+        ("alertmanagers", {"activeAlertmanagers": []}),
+    ]
+    for path, data in half:
+        stack.reply("PROMETHEUS_PORT", f"/api/v1/{path}", {"data": data})
+    stack.has("count by .alertmanager. .thanos_alert_sender", ({"alertmanager": "am:1"}, 1.0))
+    checks = (metrics.targets, metrics.listed_targets, alerts.rules, alerts.to_alertmanager)
+    reports = [check(stack.sources()) for check in checks]
+    assert [problem for each in reports for problem in each.problems] == []
+    assert reports[-1].seen.startswith("am:1; ")
+    stack.has("thanos_alert_sender_alerts_dropped_total", ({}, 3.0))
+    (problem,) = alerts.to_alertmanager(stack.sources()).problems
+    assert problem.what.startswith("Thanos Ruler could not hand over 0 alerts and dropped 3")
 
 
 def test_a_young_stack_has_no_watchdog_yet(stack: FakeStack) -> None:
