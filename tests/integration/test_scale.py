@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -37,8 +37,8 @@ SCRAPED = 1
 class Scaled(Pipeline):
     """A stack that is made one of pairs, and whose parts can be killed."""
 
-    def __init__(self, run_dir: Path) -> None:
-        super().__init__(run_dir, ports=(*PORTS, *SCALED))
+    def __init__(self, run_dir: Path, further_ports: Sequence[str] = ()) -> None:
+        super().__init__(run_dir, ports=(*PORTS, *SCALED, *further_ports))
         self.env["STACK_JAEGER"] = "auto"
         self.supervisor = Supervisor(run_dir)
 
