@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from stack.ops import local, run_folder
 from stack.ops.cassandra import find_cassandra
 from stack.ops.jaeger import find_jaeger
 from stack.ops.scale.ports import SCALED
@@ -51,7 +52,12 @@ class Scaled(Pipeline):
             yield
         finally:
             self.supervisor.start_again(component)
-            until(lambda: self.status()[component]["healthy"], f"{component} is back", 60)
+            until(lambda: self._answers(component), f"{component} is back", 60)
+
+    def _answers(self, component: str) -> bool:
+        plan = run_folder.load(self.run_dir)
+        assert plan is not None
+        return any(local.healthy(each) for each in local.everything(plan) if each.name == component)
 
     def _process(self, component: str) -> ProcessState:
         return next(each for each in self.supervisor.processes() if each.name == component)
