@@ -27,7 +27,6 @@ LETTERS = letters(len(SHARDS))
 FURTHER = {
     "rule": {"--rule-file=/etc/stack/thanos/generated/rules/*.rules.yml"},
     "query": {
-        "--query.replica-label=shard",
         "--endpoint=sidecar-c:10901",
         "--endpoint=sidecar-d:10901",
     },

@@ -302,7 +302,6 @@ def test_without_shards_nothing_changes(plan: Plan) -> None:
     assert [Path(each).name for each in options(found["prometheus"], "config.file")] == [
         "prometheus.yml"
     ]
-    assert options(found["query"], "query.replica-label") == ["replica"]
     assert [Path(each).name for each in options(found["rule"], "rule-file")] == ["slo-*.rules.yml"]
 
 

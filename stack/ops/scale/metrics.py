@@ -63,11 +63,9 @@ def thanos(plan: Plan, program: Path) -> list[Component]:
     alertmanagers = (plan.url("ALERTMANAGER_PORT"), plan.url("ALERTMANAGER_B_PORT"))
     rules = plan.config / "thanos"
     judged = [rules / "rules" / "slo-*.rules.yml"]
-    merged = [REPLICA_LABEL]
     if plan.shards > 1:
-        # No Prometheus sees all targets. A series is the same whichever shard has it, or had it.
+        # No Prometheus sees all targets.
         judged.append(rules / "generated" / "rules" / "*.rules.yml")
-        merged.append(SHARD_LABEL)
     stores = [
         *(_sidecar(plan, program, letter, bucket) for letter in letters(plan.shards)),
         _component(
@@ -103,7 +101,9 @@ def thanos(plan: Plan, program: Path) -> list[Component]:
             program,
             "query",
             "all metrics, each once",
-            *(f"--query.replica-label={each}" for each in merged),
+            f"--query.replica-label={REPLICA_LABEL}",
+            # A series is the same whichever shard has it, or had it.
+            f"--query.replica-label={SHARD_LABEL}",
             *(f"--endpoint={each}" for each in [*endpoints, plan.bind("RULE_GRPC_PORT")]),
             # What hangs is left out before a person gives up.
             "--store.response-timeout=2s",

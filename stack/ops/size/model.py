@@ -180,7 +180,7 @@ def steps(load: Load, of: Mapping[str, float], machine: Machine) -> list[Step]:
             needs.series,
             max(series, 0.0),
             "series",
-            "two Prometheus, each scrapes its share by hashmod, and Thanos Query over them",
+            "two shards, each scrapes half of the targets, with Thanos Query over them",
         ),
         Step(
             "jaeger",
