@@ -7,6 +7,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,10 +15,12 @@ import yaml
 from click.testing import CliRunner
 
 from stack.errors import OpsError
-from stack.ops import modes, run_folder
+from stack.ops import local, modes, run_folder
 from stack.ops.binaries import find_binaries
 from stack.ops.cli import main
+from stack.ops.commands import Progress
 from stack.ops.components import Component, Plan
+from stack.ops.docker import compose
 from stack.ops.local import addresses, everything
 from stack.ops.ports import DEFAULTS, default_ports, read_ports
 from stack.ops.render import render
@@ -328,6 +331,41 @@ def test_another_number_of_shards_is_refused(
     assert ended.exit_code == 1
     assert said in ended.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_asked_for_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the ports of both shards."""
+    asked: list[Plan] = []
+
+    def up(plan: Plan, progress: Progress) -> bool:
+        asked.append(plan)
+        raise OpsError("as far as here")
+
+    monkeypatch.setattr(local, "up", up)
+    monkeypatch.setattr(modes, "running_plan", lambda _: None)
+    arguments = ["--run-dir", str(tmp_path), "up", "--mode=local", "--scale", "--shards=2"]
+    ended = CliRunner().invoke(main, arguments)
+    assert "as far as here" in ended.stderr
+    (plan,) = asked
+    assert (plan.scale, plan.shards) == (True, 2)
+    assert SHARDED_PORTS.keys() <= plan.ports.keys()
+
+
+@pytest.mark.parametrize("shards", SHARDS)
+def test_containers_get_the_overlay_for_two_only(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch, shards: int
+) -> None:
+    """It is laid over that of pairs, and under what is yours."""
+    commands: list[list[str]] = []
+    engine = SimpleNamespace(plugin=lambda *_: ("compose",))
+    monkeypatch.setattr(compose, "find_engine", lambda _: engine)
+    monkeypatch.setattr(compose, "run", lambda command, **_: commands.append(command))
+    compose.Compose(replace(plan, shards=shards, mode="compose"), print).down()
+    (command,) = commands
+    files = [each.removeprefix("--file=") for each in command if each.startswith("--file=")]
+    overlays = ["compose.scale.yaml", "compose.shards.yaml"][:shards]
+    assert files[: shards + 1] == ["compose.yaml", *overlays]
+    assert ("compose.shards.yaml" in files) == (shards == 2)
 
 
 def test_what_runs_is_not_made_shards_of(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
