@@ -22,16 +22,16 @@ from stack.ops.binaries import Binaries, find_binaries
 from stack.ops.components import Component, Plan, alertmanager
 from stack.ops.drill.background import in_background
 from stack.ops.local import addresses, healthy
-from stack.ops.ports import LOCALHOST
+from stack.ops.ports import LOCALHOST, free_ports
 from stack.ops.render import render
 from stack.ops.scale.balancer import find_balancer
 from stack.ops.scale.components import changes
-from stack.ops.scale.metrics import prometheus_pair, thanos
+from stack.ops.scale.metrics import prometheus_pairs, thanos
 from stack.ops.scale.ports import SCALED
 from stack.ops.scale.services import balancer, write_upstreams
 from stack.ops.secrets import make_secrets
 from stack.ops.thanos import find_thanos
-from tests.integration.conftest import PORTS, free_ports, until
+from tests.integration.conftest import PORTS, until
 from tests.integration.test_scale import HOURS, backfill
 from tests.required import skip_scaled
 from tests.rules.contracts import SCRAPED, contracts
@@ -65,7 +65,7 @@ class Parts:
         self.disk = plan.data / "disk"
         bucket = {"BUCKET_DIR": str(self.disk / "bucket")}
         known = [
-            prometheus_pair(plan, binaries)[0],
+            prometheus_pairs(plan, binaries)[0],
             *(replace(each, environment=bucket) for each in thanos(plan, program)),
             alertmanager(plan, binaries),
             balancer(plan, caddy),
