@@ -69,6 +69,7 @@ VALUES: Mapping[str, tuple[str, ...]] = {
 
 UP = {"0": ("down", BAD), "1": ("up", GOOD)}
 DONE = {"0": ("failed", BAD), "1": ("ok", GOOD)}
+HALTED = {"0": ("works", GOOD), "1": ("halted", BAD)}
 BREAKER = {"0": ("closed", GOOD), "1": ("half-open", WARNING), "2": ("open", BAD)}
 OPEN = {"0": ("closed", GOOD), "1": ("open", BAD)}
 FIRING = {"1": ("firing", BAD)}

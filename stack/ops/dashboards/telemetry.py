@@ -8,6 +8,8 @@ from stack.ops.dashboards.panels import Meaning, Panel, Query
 from stack.ops.dashboards.rules import Rules
 
 _TARGET = "{{service}} ({{job}})"
+# What only a stack of pairs has.
+_ONE = "only a stack of pairs has this"
 
 
 def build(rules: Rules) -> Board:
@@ -28,6 +30,8 @@ def build(rules: Rules) -> Board:
     _spans(board, rules)
     board.row("Prometheus, Alertmanager and Grafana")
     _tools(board, rules)
+    board.row("Pairs: Thanos, the balancer and the collectors' queues")
+    _pairs(board, rules)
     return board
 
 
@@ -207,6 +211,99 @@ def _tools(board: Board, rules: Rules) -> None:
                 empty="no errors, or Grafana does not run",
             ),
             "{{service}}",
+        ),
+        height=8,
+    )
+
+
+def _pairs(board: Board, rules: Rules) -> None:
+    board.add(
+        judged.lines(
+            rules,
+            "ThanosQueryIncomplete",
+            Meaning(
+                "Stores that are not asked",
+                "Sidecars, stores and rulers that run and to which Thanos' query has no "
+                "connection; ThanosQueryIncomplete fires at the first.",
+                look.COUNT,
+                empty=_ONE,
+            ),
+            "{{service}}",
+        ),
+        judged.lines(
+            rules,
+            "ThanosUploadFailing",
+            Meaning(
+                "Failed uploads",
+                "Tries of 10 minutes to upload blocks that failed; ThanosUploadFailing fires "
+                "where none went well.",
+                look.COUNT,
+                empty=_ONE,
+            ),
+            "{{instance}}",
+        ),
+        judged.lines(
+            rules,
+            "ThanosBucketFailing",
+            Meaning(
+                "Failed requests to the bucket",
+                "Share of Thanos' requests of 5 minutes to the bucket that failed, by kind; above "
+                "the line ThanosBucketFailing fires.",
+                look.RATIO,
+                empty=_ONE,
+            ),
+            "{{operation}}",
+        ),
+        height=8,
+    )
+    board.add(
+        judged.lines(
+            rules,
+            "ThanosAlertsLost",
+            Meaning(
+                "Alerts that found no Alertmanager",
+                "Alerts of objectives that the ruler could not send in 2 minutes; ThanosAlertsLost "
+                "fires at the first.",
+                look.COUNT,
+                empty=_ONE,
+            ),
+            "{{instance}}",
+        ),
+        judged.lines(
+            rules,
+            "BalancerErrors",
+            Meaning(
+                "Requests that find nobody",
+                "Share of the requests of 5 minutes that the balancer could hand to nobody; above "
+                "the line BalancerErrors fires.",
+                look.RATIO,
+                empty=_ONE,
+            ),
+            "{{server}}",
+        ),
+        judged.lines(
+            rules,
+            "JaegerSpansWaiting",
+            Meaning(
+                "Wait of spans",
+                "Seconds until a collector has stored what waits in it, at the rate of 2 minutes; "
+                "above the line JaegerSpansWaiting fires.",
+                look.SECONDS,
+                empty=_ONE,
+            ),
+            "{{instance}} {{exporter}}",
+        ),
+        panels.tile(
+            Meaning(
+                "Compactor",
+                "Whether Thanos' compactor works; where it has halted ThanosCompactionHalted "
+                "fires.",
+                look.NUMBER,
+                empty=_ONE,
+            ),
+            Query(rules.alert("ThanosCompactionHalted").measured),
+            thresholds=look.steps(base=look.GREY),
+            names=look.HALTED,
         ),
         height=8,
     )
