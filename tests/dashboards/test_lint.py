@@ -53,7 +53,10 @@ ASKING_NOTHING = {"alertlist", "dashlist", "text"}
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 # What a screen of 1080 lines shows: 24 units of 38 pixels.
 SCREEN = 24
-WORDS = {"1m": "minute", "2m": "2 minutes", "5m": "5 minutes", "15m": "15 minutes", "1h": "hour"}
+WORDS = {
+    **{f"{minutes}m": f"{minutes} minutes" for minutes in (2, 5, 10, 15)},
+    **{"1m": "minute", "1h": "hour"},
+}
 
 
 def test_the_files_are_those_that_the_code_gives() -> None:

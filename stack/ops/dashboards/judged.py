@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from stack.ops.dashboards import look, panels
@@ -83,7 +84,7 @@ def lines(
         Query(
             quiet_or(expression, total) if total else expression,
             legend,
-            exemplar="_bucket" in expression,
+            exemplar=bool(re.search(r"_bucket\b", expression)),
         ),
         limits=[limit(rules, alert)],
         maximum=maximum,

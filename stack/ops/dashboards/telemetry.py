@@ -293,7 +293,9 @@ def _pairs(board: Board, rules: Rules) -> None:
             ),
             "{{instance}} {{exporter}}",
         ),
-        panels.tile(
+        judged.tile(
+            rules,
+            "ThanosCompactionHalted",
             Meaning(
                 "Compactor",
                 "Whether Thanos' compactor works; where it has halted ThanosCompactionHalted "
@@ -301,8 +303,6 @@ def _pairs(board: Board, rules: Rules) -> None:
                 look.NUMBER,
                 empty=_ONE,
             ),
-            Query(rules.alert("ThanosCompactionHalted").measured),
-            thresholds=look.steps(base=look.GREY),
             names=look.HALTED,
         ),
         height=8,
