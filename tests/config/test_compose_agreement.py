@@ -15,7 +15,7 @@ from stack.ops.binaries import Binaries
 from stack.ops.components import Plan, components
 from stack.ops.docker import images
 from stack.ops.ports import default_ports, read_load_rate, read_sampling
-from tests.config.conftest import COMPOSE, ROOT, SCALE, VARIABLE, Render
+from tests.config.conftest import COMPOSE, ROOT, SCALE, SHARDS, VARIABLE, Render
 from tests.config.policy import ONE_SHOT, lasting, seconds
 
 EXAMPLE = ROOT / ".env.example"
@@ -144,7 +144,7 @@ def test_the_services_image_is_the_one_that_is_built() -> None:
 def test_the_example_lists_every_variable_with_its_default() -> None:
     """Those of pairs, too, and nothing else: a line to uncomment is one that changes something."""
     listed = re.findall(r"^#\w+=.*$", EXAMPLE.read_text(), re.MULTILINE)
-    known = {**variables(SCALE), **variables()}
+    known = {**variables(SHARDS), **variables(SCALE), **variables()}
     expected = {f"#{name}={default}" for name, (default,) in known.items()}
     assert sorted(expected - set(listed)) == [], ".env.example lacks these lines"
     assert sorted(set(listed) - expected) == [], ".env.example has these lines, no file reads them"
