@@ -3,7 +3,8 @@
     make up MODE=local
     .venv/bin/python -m benchmarks.instance
 
-`instance.txt` is what `benchmarks.fake_instances` repeats; `request.json` what spans are made of.
+`instance.txt`, an answer of gateway, is what `benchmarks.fake_instances` repeats; `request.json`
+what spans are made of.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 import httpx
 
@@ -20,9 +20,8 @@ from stack.ops.terminal import plan_in
 
 EXPOSED = Path(__file__).with_name("instance.txt")
 REQUEST = Path(__file__).with_name("request.json")
-# Put there by Prometheus, not by the service.
-_ADDED = {"__name__", "instance", "job", "service"}
-_MADE = ("up", "scrape_")
+# What Prometheus asks for.
+ACCEPT = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8"
 
 
 def main() -> None:
@@ -31,10 +30,14 @@ def main() -> None:
     plan = modes.running_plan(plan_in(Path(run_dir) if run_dir else None))
     if plan is None:
         raise SystemExit("nothing runs whose series could be kept; `make up MODE=local` starts it")
-    asked = {"query": '{service="gateway", job="services", __name__!~"ALERTS.*|.*:.*"}'}
-    found = httpx.get(plan.url("PROMETHEUS_PORT", "/api/v1/query"), params=asked, timeout=30)
-    lines = [_line(each) for each in found.json()["data"]["result"] if _own(each)]
-    EXPOSED.write_text("".join(sorted(lines)), encoding="utf-8")
+    token = (plan.secrets / "metrics_token").read_text(encoding="utf-8").strip()
+    exposed = httpx.get(
+        plan.url("GATEWAY_PORT", "/metrics"),
+        headers={"accept": ACCEPT, "authorization": f"Bearer {token}"},
+        timeout=30,
+    )
+    exposed.raise_for_status()
+    EXPOSED.write_text(exposed.text, encoding="utf-8")
     where = plan.url("JAEGER_QUERY_PORT", "/api/traces")
     asked = {"service": "gateway", "operation": "POST /ask", "limit": "20"}
     traces = httpx.get(where, params=asked, timeout=30).json()["data"]
@@ -44,21 +47,7 @@ def main() -> None:
         for each in spans
     ]
     REQUEST.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-    print(f"{len(lines)} series, {len(kept)} spans")
-
-
-def _own(series: dict[str, Any]) -> bool:
-    return not series["metric"]["__name__"].startswith(_MADE)
-
-
-def _line(series: dict[str, Any]) -> str:
-    labels = series["metric"]
-    pairs = ",".join(
-        f"{name}={json.dumps(value, ensure_ascii=False)}"
-        for name, value in sorted(labels.items())
-        if name not in _ADDED
-    )
-    return f"{labels['__name__']}{{{pairs}}} {series['value'][1]}\n"
+    print(f"{len(exposed.text):,} bytes, {len(kept)} spans")
 
 
 if __name__ == "__main__":

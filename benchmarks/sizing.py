@@ -1,6 +1,6 @@
 """The constants of `stack size`, measured with real Prometheus and Jaeger; and its check.
 
-    .venv/bin/python -m benchmarks.sizing           # measure and print, some three minutes
+    .venv/bin/python -m benchmarks.sizing           # measure and print, some ten minutes
     .venv/bin/python -m benchmarks.sizing --write   # and write stack/ops/size/measured.yaml
     .venv/bin/python -m benchmarks.sizing --check   # predict other sizes, measure them, compare
 
@@ -22,22 +22,27 @@ from pathlib import Path
 
 import yaml
 
-from benchmarks.fake_instances import samples, text_after, value_after
+from benchmarks.fake_instances import samples, value_after
 from benchmarks.instance import EXPOSED
 from benchmarks.scraping import INTERVAL, ROOT, Scraped, block_bytes, prometheus
 from benchmarks.spans import Stored, send
 from stack.ops.binaries import find_binaries
 from stack.ops.jaeger import VERSION as JAEGER
 from stack.ops.size.constants import FILE, UNITS, read_constants
-from stack.ops.size.model import Load, size
+from stack.ops.size.model import HEAD_SECONDS, Load, size
 
 COMMAND = ".venv/bin/python -m benchmarks.sizing --write"
 # Two sizes give what one more series takes, and what is there without any.
-FEW, MANY = 50, 150
-SECONDS, SETTLED = 40.0, 15.0
-REQUESTS = (500, 3000)
-# Instances and requests of the check: between, and beyond, what was measured.
-CHECKED = ((25, 300), (100, 1500), (300, 6000))
+FEW, MANY = 20, 80
+# Prometheus writes the chunks of its history to a file within a minute, then frees their memory.
+SECONDS, SETTLED = 30.0, 75.0
+# The head of a Prometheus that has run for hours holds between one and three of them.
+HISTORY = 7200.0
+# Jaeger's memory is full after some 45,000 spans.
+REQUESTS = (5000, 10000)
+# Instances and requests of the check: below, between and beyond what was measured.
+CHECKED = ((10, 5000), (40, 7500), (120, 15000))
+PROMETHEUS_CPU, JAEGER_CPU = "Prometheus CPU, processors", "Jaeger CPU, processors"
 _HOURS = 2
 _IN_BLOCK = 10
 
@@ -64,12 +69,11 @@ def main() -> int:
 
 def measured(seconds: float) -> dict[str, float]:
     """Return the constants that need no running stack."""
-    few, many = scraped(FEW, seconds), scraped(MANY, seconds)
+    (few, _), (many, _) = scraped(FEW, seconds), scraped(MANY, seconds)
     instance = (many.series - few.series) / (MANY - FEW)
     memory = (many.memory - few.memory) / (many.series - few.series)
     processing = _cpu(few, many)
     less, more = spans(REQUESTS[0]), spans(REQUESTS[1])
-    exposed = EXPOSED.read_text(encoding="utf-8")
     return {
         "series_per_instance": instance,
         "base_series": few.series - FEW * instance,
@@ -79,9 +83,11 @@ def measured(seconds: float) -> dict[str, float]:
         "wal_per_sample": many.wal / many.samples,
         "cpu_per_1000_samples": processing * 1000,
         "base_cpu": (few.cpu - processing * few.samples) / few.seconds,
-        "scrape_per_series": len(text_after(samples(exposed), 3600)) / len(samples(exposed)),
+        "scrape_per_instance": many.scrape,
+        "base_scrape": many.own_scrape,
         "spans_per_request": more.spans / more.requests,
         "wire_per_span": more.wire / more.spans,
+        "jaeger_memory": more.memory,
         "disk_per_span": (more.disk - less.disk) / (more.spans - less.spans),
         "cpu_per_1000_spans": (more.cpu - less.cpu) / (more.spans - less.spans) * 1000,
     }
@@ -94,16 +100,16 @@ def _cpu(few: Scraped, many: Scraped) -> float:
     )
 
 
-def scraped(instances: int, seconds: float) -> Scraped:
-    """Return what a new Prometheus uses when it has settled."""
+def scraped(instances: int, seconds: float) -> tuple[Scraped, float]:
+    """Return what a Prometheus of two hours uses, and the bytes of a sample in its block."""
     print(f"Prometheus, {instances} instances …", file=sys.stderr, flush=True)
     with (
         tempfile.TemporaryDirectory(prefix="sizing-") as folder,
-        prometheus(Path(folder), instances) as running,
+        prometheus(Path(folder), instances, history=HISTORY) as running,
     ):
         running.wait_for_all()
-        time.sleep(min(SETTLED, seconds))
-        return running.over(seconds)
+        time.sleep(SETTLED)
+        return running.over(seconds), running.block()
 
 
 def spans(requests: int) -> Stored:
@@ -124,7 +130,8 @@ def in_a_block() -> float:
             for each in sorted(series, key=lambda one: one.head):
                 # Instances differ in their label alone: their values are compressed each by itself.
                 for number in range(_IN_BLOCK):
-                    head = each.head.replace("{", f'{{instance="{number}",', 1).replace(",}", "}")
+                    metric, _, labels = each.head.partition("{")
+                    head = f'{metric}{{instance="{number}"' + (f",{labels}" if labels else "}")
                     file.writelines(
                         f"{head} {value_after(each, at - moments.start + 7 * number)!r} {at}\n"
                         for at in moments
@@ -188,24 +195,41 @@ def compared(instances: int, requests: int, seconds: float) -> list[tuple[str, f
     """Return what is predicted and what is measured for one size, by name."""
     of = {name: each.value for name, each in read_constants().items()}
     # Alertmanager and Jaeger are not scraped here.
-    of["component_series"] = 0.0
-    runs, sent = scraped(instances, seconds), spans(requests)
-    # As many requests a second as there are here in all: what a second takes is what they take.
-    size_of = size(Load(services=1, instances=instances, rps=requests, interval=INTERVAL), of)
+    of["component_series"] = of["component_scrape"] = 0.0
+    (runs, per_sample), sent = scraped(instances, seconds), spans(requests)
+    load = Load(services=1, instances=instances, rps=requests / sent.seconds, interval=INTERVAL)
+    size_of = size(load, of)
+    samples_per_second = runs.samples / runs.seconds
+    spans_per_second = sent.spans / sent.seconds
+    kept = load.retention * per_sample + HEAD_SECONDS * runs.wal / runs.samples
     return [
         ("series", size_of.series, runs.series),
-        ("samples/s", size_of.samples_per_second, runs.samples / runs.seconds),
+        ("samples/s", size_of.samples_per_second, samples_per_second),
         ("Prometheus memory, MB", size_of.prometheus_memory / 1e6, runs.memory / 1e6),
-        ("Prometheus CPU, processors", size_of.prometheus_cpu, runs.cpu / runs.seconds),
-        ("log, B a sample", of["wal_per_sample"], runs.wal / runs.samples),
-        ("spans", size_of.spans_per_second, sent.spans),
-        ("spans on the wire, MB", size_of.span_bytes_per_second / 1e6, sent.wire / 1e6),
         (
-            "spans on disk, MB",
-            size_of.spans_per_second * of["disk_per_span"] / 1e6,
-            sent.disk / 1e6,
+            "Prometheus disk, 30d, GB",
+            size_of.prometheus_disk / 1e9,
+            samples_per_second * kept / 1e9,
         ),
-        ("Jaeger CPU, s", size_of.jaeger_cpu, sent.cpu),
+        (PROMETHEUS_CPU, size_of.prometheus_cpu, runs.cpu / runs.seconds),
+        (
+            "scrapes, kB/s",
+            size_of.scrape_bytes_per_second / 1e3,
+            (runs.scrape * instances + runs.own_scrape) / INTERVAL / 1e3,
+        ),
+        ("spans/s", size_of.spans_per_second, spans_per_second),
+        ("Jaeger memory, MB", size_of.jaeger_memory / 1e6, sent.memory / 1e6),
+        (
+            "Jaeger disk, 72h, GB",
+            size_of.jaeger_disk / 1e9,
+            spans_per_second * load.trace_retention * sent.disk / sent.spans / 1e9,
+        ),
+        (JAEGER_CPU, size_of.jaeger_cpu, sent.cpu / sent.seconds),
+        (
+            "spans on the wire, kB/s",
+            size_of.span_bytes_per_second / 1e3,
+            sent.wire / sent.seconds / 1e3,
+        ),
     ]
 
 

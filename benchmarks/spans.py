@@ -30,15 +30,19 @@ class Stored:
 
     Args:
         requests: whose spans they are.
-        spans: that were sent.
+        spans: that Jaeger says it received.
+        seconds: in which they were sent.
         wire: bytes of their messages' bodies.
+        memory: resident, in bytes, at its most.
         disk: bytes in Badger when Jaeger has ended.
         cpu: seconds of processor time.
     """
 
     requests: int
     spans: int
+    seconds: float
     wire: int
+    memory: int
     disk: int
     cpu: float
 
@@ -62,23 +66,40 @@ def send(folder: Path, requests: int) -> Stored:
         "GOMEMLIMIT": "300MiB",
     }
     command = [str(program), f"--config=file:{ROOT / 'jaeger' / 'config.yaml'}"]
-    spans = wire = 0
+    wire, memory = 0, 0
     with running(
         command, f"http://127.0.0.1:{ports['JAEGER_HEALTH_PORT']}/status", environment
     ) as process:
-        before = cpu_seconds(process)
+        before, began = cpu_seconds(process), time.monotonic()
         where = f"http://127.0.0.1:{ports['OTLP_HTTP_PORT']}/v1/traces"
-        for number in range(0, requests, _BATCH):
-            count, body = _message(min(_BATCH, requests - number))
-            _post(where, body)
-            spans, wire = spans + count, wire + len(body)
+        with httpx.Client(timeout=30) as client:
+            for number in range(0, requests, _BATCH):
+                body = _message(min(_BATCH, requests - number))
+                _post(client, where, body)
+                wire += len(body)
+                memory = max(memory, process.memory_info().rss)
+        seconds = time.monotonic() - began
         # The batches of the collector are written within a second.
         time.sleep(3)
+        memory = max(memory, process.memory_info().rss)
         used = cpu_seconds(process) - before
-    return Stored(requests, spans, wire, bytes_on_disk(folder / "jaeger"), used)
+        received = _received(f"http://127.0.0.1:{ports['JAEGER_METRICS_PORT']}/metrics")
+    disk = bytes_on_disk(folder / "jaeger")
+    return Stored(requests, received, seconds, wire, memory, disk, used)
 
 
-def _message(requests: int) -> tuple[int, bytes]:
+def _received(url: str) -> int:
+    """Return how many spans Jaeger's storage has taken, by its own count."""
+    text = httpx.get(url, timeout=30).text
+    return sum(
+        int(float(line.rsplit(" ", 1)[1]))
+        for line in text.splitlines()
+        if line.startswith("otelcol_exporter_sent_spans")
+        and 'exporter="jaeger_storage_exporter"' in line
+    )
+
+
+def _message(requests: int) -> bytes:
     kept = InMemorySpanExporter()
     provider = TracerProvider(resource=Resource({"service.name": "gateway"}))
     provider.add_span_processor(SimpleSpanProcessor(kept))
@@ -88,14 +109,13 @@ def _message(requests: int) -> tuple[int, bytes]:
         with tracer.start_as_current_span(template[0]["name"], attributes=template[0]["tags"]):
             for each in template[1:]:
                 tracer.start_span(each["name"], attributes=each["tags"]).end()
-    spans = kept.get_finished_spans()
-    return len(spans), encode_spans(spans).SerializeToString()
+    return encode_spans(kept.get_finished_spans()).SerializeToString()
 
 
-def _post(where: str, body: bytes) -> None:
+def _post(client: httpx.Client, where: str, body: bytes) -> None:
     for _ in range(50):
-        answer = httpx.post(
-            where, content=body, headers={"content-type": "application/x-protobuf"}, timeout=30
+        answer = client.post(
+            where, content=body, headers={"content-type": "application/x-protobuf"}
         )
         if answer.status_code == 200:
             return

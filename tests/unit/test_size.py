@@ -32,6 +32,7 @@ def test_each_formula_gives_what_is_worked_out_by_hand() -> None:
             "prometheus_cpu": 1 + 2 / 1000,
             "scrape_bytes_per_second": 2,
             "spans_per_second": 10,
+            "jaeger_memory": 1,
             "jaeger_disk": 36_000,
             "jaeger_cpu": 0.01,
             "span_bytes_per_second": 10,

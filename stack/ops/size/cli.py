@@ -84,6 +84,7 @@ def _needs(needs: Size, retention: str, trace_retention: str) -> Table:
         ("processors of Prometheus", f"{needs.prometheus_cpu:.2f}"),
         ("network, scrapes", f"{_bytes(needs.scrape_bytes_per_second)}/s"),
         ("spans a second", f"{needs.spans_per_second:,.0f}"),
+        ("memory of Jaeger", _bytes(needs.jaeger_memory)),
         (f"disk of Jaeger, {trace_retention}", _bytes(needs.jaeger_disk)),
         ("processors of Jaeger", f"{needs.jaeger_cpu:.2f}"),
         ("network, spans", f"{_bytes(needs.span_bytes_per_second)}/s"),

@@ -23,10 +23,13 @@ UNITS = {
     "wal_per_sample": "B",
     "cpu_per_1000_samples": "s",
     "base_cpu": "processors",
-    "scrape_per_series": "B",
+    "scrape_per_instance": "B",
+    "base_scrape": "B",
+    "component_scrape": "B",
     "spans_per_request": "spans",
     "wire_per_span": "B",
     "disk_per_span": "B",
+    "jaeger_memory": "B",
     "cpu_per_1000_spans": "s",
 }
 

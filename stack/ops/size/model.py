@@ -66,6 +66,7 @@ class Size:
     prometheus_cpu: float
     scrape_bytes_per_second: float
     spans_per_second: float
+    jaeger_memory: float
     jaeger_disk: float
     jaeger_cpu: float
     span_bytes_per_second: float
@@ -78,11 +79,9 @@ def size(load: Load, of: Mapping[str, float]) -> Size:
         load: what is observed.
         of: the values of the constants by name.
     """
-    series = (
-        load.services * load.instances * of["series_per_instance"]
-        + of["base_series"]
-        + of["component_series"]
-    )
+    instances = load.services * load.instances
+    series = instances * of["series_per_instance"] + of["base_series"] + of["component_series"]
+    scrape = instances * of["scrape_per_instance"] + of["base_scrape"] + of["component_scrape"]
     samples = series / load.interval
     spans = load.rps * of["spans_per_request"] * load.sampled
     return Size(
@@ -92,8 +91,10 @@ def size(load: Load, of: Mapping[str, float]) -> Size:
         prometheus_disk=samples
         * (load.retention * of["disk_per_sample"] + HEAD_SECONDS * of["wal_per_sample"]),
         prometheus_cpu=of["base_cpu"] + samples * of["cpu_per_1000_samples"] / 1000,
-        scrape_bytes_per_second=samples * of["scrape_per_series"],
+        scrape_bytes_per_second=scrape / load.interval,
         spans_per_second=spans,
+        # It fills its tables in memory, however slowly, up to the limit that the stack gives it.
+        jaeger_memory=of["jaeger_memory"],
         jaeger_disk=spans * load.trace_retention * of["disk_per_span"],
         jaeger_cpu=spans * of["cpu_per_1000_spans"] / 1000,
         span_bytes_per_second=spans * of["wire_per_span"],
