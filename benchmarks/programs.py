@@ -40,6 +40,13 @@ def cpu_seconds(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
+def most_memory(process: psutil.Process) -> int:
+    """Return the resident memory, in bytes, that a program had at its most; on Linux alone."""
+    status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
+    line = next(each for each in status.splitlines() if each.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024
+
+
 def bytes_on_disk(folder: Path) -> int:
     """Return what the files of a folder take; holes take nothing."""
     return sum(each.stat().st_blocks * 512 for each in folder.rglob("*") if each.is_file())

@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from benchmarks.instance import REQUEST
-from benchmarks.programs import bytes_on_disk, cpu_seconds, running
+from benchmarks.programs import bytes_on_disk, cpu_seconds, most_memory, running
 from stack.ops.components import JAEGER_PORTS
 from stack.ops.jaeger import find_jaeger
 from stack.ops.ports import free_port
@@ -66,7 +66,7 @@ def send(folder: Path, requests: int) -> Stored:
         "GOMEMLIMIT": "300MiB",
     }
     command = [str(program), f"--config=file:{ROOT / 'jaeger' / 'config.yaml'}"]
-    wire, memory = 0, 0
+    wire = 0
     with running(
         command, f"http://127.0.0.1:{ports['JAEGER_HEALTH_PORT']}/status", environment
     ) as process:
@@ -77,11 +77,10 @@ def send(folder: Path, requests: int) -> Stored:
                 body = _message(min(_BATCH, requests - number))
                 _post(client, where, body)
                 wire += len(body)
-                memory = max(memory, process.memory_info().rss)
         seconds = time.monotonic() - began
         # The batches of the collector are written within a second.
         time.sleep(3)
-        memory = max(memory, process.memory_info().rss)
+        memory = most_memory(process)
         used = cpu_seconds(process) - before
         received = _received(f"http://127.0.0.1:{ports['JAEGER_METRICS_PORT']}/metrics")
     disk = bytes_on_disk(folder / "jaeger")
@@ -109,7 +108,8 @@ def _message(requests: int) -> bytes:
         with tracer.start_as_current_span(template[0]["name"], attributes=template[0]["tags"]):
             for each in template[1:]:
                 tracer.start_span(each["name"], attributes=each["tags"]).end()
-    return encode_spans(kept.get_finished_spans()).SerializeToString()
+    body: bytes = encode_spans(kept.get_finished_spans()).SerializeToString()
+    return body
 
 
 def _post(client: httpx.Client, where: str, body: bytes) -> None:
