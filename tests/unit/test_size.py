@@ -18,6 +18,7 @@ from stack.ops.size.model import HEAD_SECONDS, Load, Machine, size, steps
 
 ONE = dict.fromkeys(UNITS, 1.0)
 LOAD = Load(services=2, instances=3, rps=10, retention=7200, trace_retention=3600, interval=4)
+OF = {key: each.value for key, each in read_constants().items()}
 GROWING = ("services", "instances", "rps", "retention", "trace_retention", "sampled")
 
 
@@ -51,32 +52,29 @@ def test_more_of_anything_never_needs_less(
     name: str, services: int, instances: int, rps: float, factor: int
 ) -> None:
     """Each argument makes every need larger, or leaves it."""
-    of = {key: each.value for key, each in read_constants().items()}
     load = Load(services=services, instances=instances, rps=rps, sampled=0.1)
     larger = replace(load, **{name: getattr(load, name) * factor})
-    after = asdict(size(larger, of))
-    assert all(after[key] >= value for key, value in asdict(size(load, of)).items())
+    after = asdict(size(larger, OF))
+    assert all(after[key] >= value for key, value in asdict(size(load, OF)).items())
 
 
 @given(interval=st.floats(1, 1800))
 def test_a_longer_interval_never_needs_more(interval: float) -> None:
     """Half as many samples need no more of anything."""
-    of = {key: each.value for key, each in read_constants().items()}
-    before = asdict(size(replace(LOAD, interval=interval), of))
-    after = asdict(size(replace(LOAD, interval=2 * interval), of))
+    before = asdict(size(replace(LOAD, interval=interval), OF))
+    after = asdict(size(replace(LOAD, interval=2 * interval), OF))
     assert all(after[key] <= value for key, value in before.items())
 
 
 def test_at_its_limit_a_component_is_full_and_past_it_the_step_is_due() -> None:
     """A Prometheus with as many series as its limit needs half of the memory, or less."""
-    of = {key: each.value for key, each in read_constants().items()}
-    found = {each.component: each for each in steps(LOAD, of, Machine())}
+    found = {each.component: each for each in steps(LOAD, OF, Machine())}
     limit = found["prometheus"].limit
     assert limit is not None
-    assert of["base_memory"] + limit * of["memory_per_series"] <= 2e9 * 1.001
+    assert OF["base_memory"] + limit * OF["memory_per_series"] <= 2e9 * 1.001
     assert not found["prometheus"].due
-    many = replace(LOAD, instances=int(limit / LOAD.services / of["series_per_instance"]) + 1)
-    assert {each.component for each in steps(many, of, Machine()) if each.due} >= {"prometheus"}
+    many = replace(LOAD, instances=int(limit / LOAD.services / OF["series_per_instance"]) + 1)
+    assert {each.component for each in steps(many, OF, Machine()) if each.due} >= {"prometheus"}
 
 
 @pytest.mark.parametrize(
