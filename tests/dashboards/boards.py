@@ -12,6 +12,12 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "grafana" / "dashboards"
+# Panels of what one machine does not have.
+OF_PAIRS = (
+    *("Stores that are not asked", "Failed uploads", "Failed requests to the bucket"),
+    *("Alerts that found no Alertmanager", "Requests that find nobody"),
+    *("Wait of spans", "Compactor"),
+)
 Json = dict[str, Any]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.dashboards.boards import boards
+from tests.dashboards.boards import OF_PAIRS, boards
 from tests.integration.browser import PICTURES, chromium, looking, pictures_in, problems, take
 from tests.integration.conftest import until
 
@@ -31,6 +31,7 @@ SINCE = "from=now-6m&to=now"
 MAY_BE_EMPTY = [
     *("Firing alerts", "Alerts, with those that wait", "Alerts over time"),
     *("Openings", "Repeated", "Spread of delay", "Refused by Jaeger", "Grafana's errors"),
+    *OF_PAIRS,
 ]
 # What a dashboard has to choose to show the fault.
 FAULTY = {"service": "&var-service=llm", "slo": "&var-slo=llm-availability"}

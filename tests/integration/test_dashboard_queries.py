@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.dashboards.boards import Json, Query, boards, named, queries, variables
+from tests.dashboards.boards import OF_PAIRS, Json, Query, boards, named, queries, variables
 from tests.integration.conftest import Pipeline, until
 
 
@@ -29,6 +29,7 @@ ABSENT = (
     Absent(r"^dependencies: Repeated", "no call had to be made again"),
     Absent(r"^telemetry: Refused by Jaeger", "the embedded trace store has no such series"),
     Absent(r"^telemetry: Grafana's errors", "Grafana is not installed here"),
+    *(Absent(f"^telemetry: {title}", "only a stack of pairs has this") for title in OF_PAIRS),
 )
 
 
