@@ -56,7 +56,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="dashboard-page-") as name:
         folder = Path(name)
         samples = write_day(plan, folder, asked.hours, asked.interval)
-        with prometheus(plan, folder) as url, console(plan, folder, url) as address:
+        with prometheus(plan, folder) as url, console(plan, url) as address:
             print(f"{samples:,} samples of {asked.hours} h, {os.cpu_count()} processors\n")
             print(f"{'dashboard':<18}{'panels':>7}{'queries':>8}{'server':>10}{'browser':>10}")
             for row in measured(plan, address, asked.hours):
@@ -119,16 +119,13 @@ def prometheus(plan: Plan, folder: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def console(plan: Plan, folder: Path, url: str) -> Iterator[str]:
+def console(plan: Plan, url: str) -> Iterator[str]:
     """Run a console that asks it."""
-    files, port = folder / "grafana", free_port()
-    shutil.copytree(plan.config / "grafana", files)
-    for path in (files / "provisioning" / "datasources").iterdir():
-        text = path.read_text(encoding="utf-8")
-        path.write_text(text.replace(plan.url("PROMETHEUS_PORT"), url), encoding="utf-8")
+    port = free_port()
     bind = f"--bind=127.0.0.1:{port}"
     command = [*GUNICORN, *ONE_WORKER, bind, "stack.ops.console.app:create_app()"]
-    environment = {**os.environ, "GRAFANA_CONFIG_DIR": str(files)}
+    files = str(plan.config / "grafana")
+    environment = {**os.environ, "GRAFANA_CONFIG_DIR": files, "METRICS_URL": url}
     with running(command, f"http://127.0.0.1:{port}/healthz", environment):
         yield f"http://127.0.0.1:{port}"
 

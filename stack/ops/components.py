@@ -91,7 +91,8 @@ class Plan:
 
     def make(self, targets: str) -> str:
         """Return the command that makes targets such as `up` of the same kind of stack."""
-        return f"make {targets} SCALE=1" if self.scale else f"make {targets}"
+        shards = f" SHARDS={self.shards}" if self.shards > 1 else ""
+        return f"make {targets}{' SCALE=1' if self.scale else ''}{shards}"
 
     @property
     def dashboards_url(self) -> str:

@@ -111,6 +111,18 @@ def test_both_collectors_are_the_same(scaled_document: dict[str, Any]) -> None:
     assert "/etc/jaeger/sampling-head.yaml" in first["command"]
 
 
+def test_who_reads_waits_for_as_many_copies_as_who_writes(
+    scaled_document: dict[str, Any],
+) -> None:
+    """Otherwise what was written may not be found."""
+    services = scaled_document["services"]
+    name = "CASSANDRA_CONSISTENCY"
+    assert name in (ROOT / "jaeger" / "query.yaml").read_text()
+    found = {services[each]["environment"][name] for each in ("jaeger", "collector-a")}
+    assert len(found) == 1
+    assert SCALE.read_text().count(f"{{{name}:-") == 1
+
+
 def test_cassandra_runs_as_in_local_mode(scaled_document: dict[str, Any], tmp_path: Path) -> None:
     """With the same files and the same program; only the places differ."""
     ports = dict.fromkeys(("CASSANDRA_PORT", "CASSANDRA_STORAGE_PORT", "CASSANDRA_METRICS_PORT"), 1)

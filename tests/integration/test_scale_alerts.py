@@ -36,7 +36,7 @@ from tests.integration.test_scale import HOURS, backfill
 from tests.required import skip_scaled
 from tests.rules.contracts import SCRAPED, contracts
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(400)
 
 ROOT = Path(__file__).parents[2]
 # The sidecar tries every 30 s, at any speed; a window that it fits into has to be left.
@@ -78,7 +78,7 @@ class Parts:
         for name in names:
             self.run(self.components[name])
         for name in names:
-            until(lambda name=name: healthy(self.components[name]), f"{name} is ready")  # type: ignore[misc]
+            until(lambda name=name: healthy(self.components[name]), f"{name} is ready", 90)  # type: ignore[misc]
 
     def run(self, component: Component) -> None:
         """Start one, or start it anew in another way."""
@@ -155,6 +155,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
         until(
             lambda: running.blocks(running.disk / "bucket") >= running.blocks(_local(plan)),
             "what there was is uploaded",
+            120,
         )
         yield running
     finally:
@@ -167,6 +168,7 @@ def broken(parts: Parts) -> Iterator[Parts]:
     until(
         lambda: parts.query("thanos_shipper_dir_sync_failures_total == 0"),
         "Prometheus has seen them well",
+        90,
     )
     _halt_compactor(parts)
     # A store that cannot read its bucket does not start.
@@ -191,7 +193,7 @@ def mended(broken: Parts) -> Iterator[Parts]:
 @pytest.mark.parametrize("name", ALERTS)
 def test_it_fires(broken: Parts, name: str) -> None:
     """And says which part it is about."""
-    labels = until(lambda: broken.firing().get(name), f"{name} fires", 60)
+    labels = until(lambda: broken.firing().get(name), f"{name} fires", 120)
     at_fault = {
         "ThanosUploadFailing": ("instance", broken.plan.bind("SIDECAR_A_PORT")),
         "ThanosCompactionHalted": ("instance", broken.plan.bind("COMPACT_PORT")),
@@ -218,7 +220,7 @@ def test_a_part_exposes_what_its_contract_says(broken: Parts, component: str) ->
 @pytest.mark.parametrize("name", ALERTS)
 def test_it_ends(mended: Parts, name: str) -> None:
     """When the part does its work again."""
-    until(lambda: name not in mended.firing(), f"{name} has ended", 60)
+    until(lambda: name not in mended.firing(), f"{name} has ended", 120)
 
 
 def test_what_waited_is_done(mended: Parts) -> None:
@@ -226,13 +228,14 @@ def test_what_waited_is_done(mended: Parts) -> None:
     until(
         lambda: mended.blocks(mended.disk / "bucket") >= mended.blocks(_local(mended.plan)),
         "every block is in the bucket",
-        60,
+        120,
     )
-    until(lambda: mended.query("thanos_compact_iterations_total > 0"), "the compactor has run")
+    until(lambda: mended.query("thanos_compact_iterations_total > 0"), "the compactor has run", 90)
     alerts = mended.plan.url("ALERTMANAGER_PORT", "/api/v2/alerts")
     until(
         lambda: [each for each in httpx.get(alerts).json() if each["labels"]["service"] == "proof"],
         "the ruler's alert is there",
+        90,
     )
 
 
@@ -282,7 +285,7 @@ def _move_store(parts: Parts) -> None:
     elsewhere = f"--grpc-address={LOCALHOST}:0"
     command = [elsewhere if "--grpc-address" in each else each for each in known.command]
     parts.run(replace(known, command=tuple(command)))
-    until(lambda: healthy(known), "the store is ready")
+    until(lambda: healthy(known), "the store is ready", 90)
 
 
 def _ask(parts: Parts, over: threading.Event) -> None:

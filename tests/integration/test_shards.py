@@ -85,18 +85,26 @@ def test_every_target_is_scraped_by_both_of_one_shard(shards: Scaled) -> None:
         return found.keys() == listed(shards) and all(each in both for each in found.values())
 
     until(by_one_pair, "every target is scraped by one pair", 60)
-    assert all(each in who_scrapes(shards).values() for each in both)
+    until(
+        lambda: all(each in who_scrapes(shards).values() for each in both),
+        "each shard has some",
+        60,
+    )
 
 
 def test_the_answer_is_that_of_all(shards: Scaled) -> None:
     """Thanos adds over both shards, and names neither; one Prometheus has a part of it."""
     asked = f"count(count_over_time(up[{4 * SCRAPED}s]))"
-    parts = []
-    for first, _ in LETTERS.values():
-        answer = shards.get(port_of(first), "/api/v1/query", query=asked)
-        parts.append(int(answer["data"]["result"][0]["value"][1]))
-    assert all(parts)
-    assert sum(parts) == int(shards.everywhere(asked)[0]["value"][1]) == len(listed(shards))
+
+    def adds_up() -> bool:
+        parts = []
+        for first, _ in LETTERS.values():
+            answer = shards.get(port_of(first), "/api/v1/query", query=asked)
+            parts.append(int(answer["data"]["result"][0]["value"][1]))
+        everywhere = int(shards.everywhere(asked)[0]["value"][1])
+        return all(parts) and sum(parts) == everywhere == len(listed(shards))
+
+    until(adds_up, "the parts add up to the whole", 60)
     names = {name for each in shards.everywhere("up") for name in each["metric"]}
     assert "instance" in names
     assert not names & {"shard", "replica"}

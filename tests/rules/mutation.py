@@ -49,7 +49,7 @@ EQUIVALENT = (
     Equivalent("HighLatency", r"\[sum → avg\]", "a quantile of means is that of sums"),
     Equivalent("HighLatency", r"\[rate → increase\]", "a quantile of increases is that of rates"),
     Equivalent("ThanosQueryIncomplete", r"or 0 \[\* → /\]", "nought divided is nought, too"),
-    Equivalent("ThanosUploadFailing", r"unless \[increase → rate\]", "both are more than nought"),
+    Equivalent("ThanosUploadFailing", r"and \[increase → rate\]", "both are nought"),
 )
 
 

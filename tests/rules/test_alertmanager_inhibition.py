@@ -19,7 +19,7 @@ SYMPTOMS = (
     *("CircuitBreakerOpen", "CircuitBreakerFlapping", "CircuitBreakerRejecting"),
     *("ErrorBudgetBurnFast", "ErrorBudgetBurnMedium", "ErrorBudgetBurnSlow"),
     *("ErrorBudgetBurnSteady", "SliMissing", "JaegerSpansRefused", "GrafanaErrors"),
-    *("JaegerSpansWaiting", "BalancerErrors"),
+    *("BalancerErrors",),
     *("AlertmanagerConfigReloadFailed", "AlertmanagerNotificationsFailing"),
 )
 # What says why a target is down, or what Prometheus sees without it.
@@ -27,7 +27,9 @@ CAUSES = (
     *("TargetMissing", "ScrapeLimitExceeded", "SeriesBudgetExceeded"),
     *("PrometheusConfigReloadFailed", "PrometheusRuleFailing", "PrometheusNotificationsFailing"),
     *("PrometheusStorageFailing", "Watchdog"),
-    # That one of Thanos' parts is down says nothing of the others, which have the same `service`.
+    # That one of Thanos' parts is down says nothing of the others, which have the same `service`;
+    # and what waits in a collector waits all the more while the other is away.
+    "JaegerSpansWaiting",
     *("ThanosQueryIncomplete", "ThanosUploadFailing", "ThanosBucketFailing"),
     *("ThanosCompactionHalted", "ThanosAlertsLost"),
 )

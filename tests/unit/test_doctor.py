@@ -332,6 +332,7 @@ def test_pairs_are_started_again_as_pairs(
     plan = replace(stack.plan, scale=True, ports={**stack.plan.ports, **SCALED})
     assert mends.anew(plan) == "make down && make up SCALE=1"
     assert mends.restart(plan, "llm-1") == "make down && make up SCALE=1"
+    assert mends.anew(replace(plan, shards=2)) == "make down && make up SCALE=1 SHARDS=2"
     monkeypatch.setattr(machine, "is_free", lambda port: port != SCALED["QUERY_PORT"])
     (problem,) = machine.ports(Sources(plan)).problems
     assert re.fullmatch(r"make down && QUERY_PORT=18\d+ make up SCALE=1", problem.mend)
