@@ -14,9 +14,8 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "grafana" / "dashboards"
 # Panels of what one machine does not have.
 OF_PAIRS = (
-    *("Stores that are not asked", "Failed uploads", "Failed requests to the bucket"),
-    *("Alerts that found no Alertmanager", "Requests that find nobody"),
-    *("Wait of spans", "Compactor"),
+    *("Stores not asked", "Failed uploads", "Bucket's failures", "Compactor"),
+    *("Ruler's alerts lost", "Balancer's errors", "Wait of spans"),
 )
 Json = dict[str, Any]
 

@@ -38,6 +38,7 @@ def tile(
     summary: str = "",
     total: str = "",
     names: Mapping[str, tuple[str, str]] | None = None,
+    base: str = look.GOOD,
 ) -> Panel:
     """A tile that turns to the alert's colour where the alert's condition holds.
 
@@ -49,11 +50,12 @@ def tile(
         summary: an aggregation of the series, such as max.
         total: as `lines` has it.
         names: words for values.
+        base: its colour below the limit, and without a value.
     """
     expression = measured(rules, alert, chosen)
     expression = quiet_or(expression, total) if total else expression
     query = Query(f"{summary}({expression})" if summary else expression)
-    thresholds = look.steps(limit(rules, alert))
+    thresholds = look.steps(limit(rules, alert), base=base)
     return panels.tile(meaning, query, thresholds=thresholds, names=names)
 
 

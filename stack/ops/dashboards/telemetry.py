@@ -8,8 +8,53 @@ from stack.ops.dashboards.panels import Meaning, Panel, Query
 from stack.ops.dashboards.rules import Rules
 
 _TARGET = "{{service}} ({{job}})"
-# What only a stack of pairs has.
-_ONE = "only a stack of pairs has this"
+_ONE = "only pairs have it"
+_FIRST, _LIMIT = "at the first", "where the tile turns"
+# Title, meaning, when the alert fires, unit, and how several are one number.
+_PAIRS = {
+    "ThanosQueryIncomplete": (
+        "Stores not asked",
+        "Sidecars, stores and rulers that run and to which Thanos' query has no connection;",
+        _FIRST,
+        look.COUNT,
+        "sum",
+    ),
+    "ThanosUploadFailing": (
+        "Failed uploads",
+        "Tries of 10 minutes to upload blocks that failed;",
+        "where none went well",
+        look.COUNT,
+        "sum",
+    ),
+    "ThanosBucketFailing": (
+        "Bucket's failures",
+        "Share of Thanos' requests of 5 minutes to the bucket that failed, of the worst kind;",
+        _LIMIT,
+        look.RATIO,
+        "max",
+    ),
+    "ThanosCompactionHalted": (
+        "Compactor",
+        "Whether Thanos' compactor works;",
+        "where it has halted",
+        look.NUMBER,
+        "max",
+    ),
+    "ThanosAlertsLost": (
+        "Ruler's alerts lost",
+        "Alerts of objectives that in 2 minutes found no Alertmanager;",
+        _FIRST,
+        look.COUNT,
+        "sum",
+    ),
+    "BalancerErrors": (
+        "Balancer's errors",
+        "Share of the requests of 5 minutes to a service that the balancer could hand to nobody;",
+        _LIMIT,
+        look.RATIO,
+        "max",
+    ),
+}
 
 
 def build(rules: Rules) -> Board:
@@ -24,13 +69,13 @@ def build(rules: Rules) -> Board:
     board.add(parts.up_now(), height=8)
     board.row("Targets")
     _targets(board, rules)
-    board.row("Series and memory")
-    _series(board, rules)
     board.row("Spans")
     _spans(board, rules)
+    board.row("Series and memory")
+    _series(board, rules)
     board.row("Prometheus, Alertmanager and Grafana")
     _tools(board, rules)
-    board.row("Pairs: Thanos, the balancer and the collectors' queues")
+    board.row("Pairs: Thanos and the balancer")
     _pairs(board, rules)
     return board
 
@@ -121,37 +166,6 @@ def _targets(board: Board, rules: Rules) -> None:
     )
 
 
-def _series(board: Board, rules: Rules) -> None:
-    board.add(
-        judged.lines(
-            rules,
-            "SeriesBudgetExceeded",
-            Meaning(
-                "Samples of a scrape",
-                "How many series each target exposes; above the line SeriesBudgetExceeded fires.",
-                look.COUNT,
-            ),
-            _TARGET,
-        ),
-        panels.lines(
-            Meaning("Series", "Series that Prometheus holds in memory.", look.COUNT),
-            Query("prometheus_tsdb_head_series", "{{service}}"),
-        ),
-        judged.lines(
-            rules,
-            "MemoryGrowing",
-            Meaning(
-                "Growth of memory",
-                "Memory of each process as a multiple of its least in the last hour; above the "
-                "line MemoryGrowing fires.",
-                look.NUMBER,
-            ),
-            _TARGET,
-        ),
-        height=8,
-    )
-
-
 def _spans(board: Board, rules: Rules) -> None:
     board.add(
         parts.spans("", "all services"),
@@ -178,6 +192,49 @@ def _spans(board: Board, rules: Rules) -> None:
                 empty="only Jaeger itself counts this",
             ),
             "{{service}}",
+        ),
+        judged.lines(
+            rules,
+            "JaegerSpansWaiting",
+            Meaning(
+                "Wait of spans",
+                "Seconds until a collector of pairs has stored what waits in it, at the rate of 2 "
+                "minutes; above the line JaegerSpansWaiting fires.",
+                look.SECONDS,
+                empty=_ONE,
+            ),
+            "{{instance}} {{exporter}}",
+        ),
+        height=8,
+    )
+
+
+def _series(board: Board, rules: Rules) -> None:
+    board.add(
+        judged.lines(
+            rules,
+            "SeriesBudgetExceeded",
+            Meaning(
+                "Samples of a scrape",
+                "How many series each target exposes; above the line SeriesBudgetExceeded fires.",
+                look.COUNT,
+            ),
+            _TARGET,
+        ),
+        panels.lines(
+            Meaning("Series", "Series that Prometheus holds in memory.", look.COUNT),
+            Query("prometheus_tsdb_head_series", "{{service}}"),
+        ),
+        judged.lines(
+            rules,
+            "MemoryGrowing",
+            Meaning(
+                "Growth of memory",
+                "Memory of each process as a multiple of its least in the last hour; above the "
+                "line MemoryGrowing fires.",
+                look.NUMBER,
+            ),
+            _TARGET,
         ),
         height=8,
     )
@@ -218,92 +275,16 @@ def _tools(board: Board, rules: Rules) -> None:
 
 def _pairs(board: Board, rules: Rules) -> None:
     board.add(
-        judged.lines(
-            rules,
-            "ThanosQueryIncomplete",
-            Meaning(
-                "Stores that are not asked",
-                "Sidecars, stores and rulers that run and to which Thanos' query has no "
-                "connection; ThanosQueryIncomplete fires at the first.",
-                look.COUNT,
-                empty=_ONE,
-            ),
-            "{{service}}",
+        *(
+            judged.tile(
+                rules,
+                alert,
+                Meaning(title, f"{text} {alert} fires {where}.", unit, empty=_ONE),
+                summary=summary,
+                names=look.HALTED if alert == "ThanosCompactionHalted" else look.NOTHING,
+                base=look.GREY,
+            )
+            for alert, (title, text, where, unit, summary) in _PAIRS.items()
         ),
-        judged.lines(
-            rules,
-            "ThanosUploadFailing",
-            Meaning(
-                "Failed uploads",
-                "Tries of 10 minutes to upload blocks that failed; ThanosUploadFailing fires "
-                "where none went well.",
-                look.COUNT,
-                empty=_ONE,
-            ),
-            "{{instance}}",
-        ),
-        judged.lines(
-            rules,
-            "ThanosBucketFailing",
-            Meaning(
-                "Failed requests to the bucket",
-                "Share of Thanos' requests of 5 minutes to the bucket that failed, by kind; above "
-                "the line ThanosBucketFailing fires.",
-                look.RATIO,
-                empty=_ONE,
-            ),
-            "{{operation}}",
-        ),
-        height=8,
-    )
-    board.add(
-        judged.lines(
-            rules,
-            "ThanosAlertsLost",
-            Meaning(
-                "Alerts that found no Alertmanager",
-                "Alerts of objectives that the ruler could not send in 2 minutes; ThanosAlertsLost "
-                "fires at the first.",
-                look.COUNT,
-                empty=_ONE,
-            ),
-            "{{instance}}",
-        ),
-        judged.lines(
-            rules,
-            "BalancerErrors",
-            Meaning(
-                "Requests that find nobody",
-                "Share of the requests of 5 minutes that the balancer could hand to nobody; above "
-                "the line BalancerErrors fires.",
-                look.RATIO,
-                empty=_ONE,
-            ),
-            "{{server}}",
-        ),
-        judged.lines(
-            rules,
-            "JaegerSpansWaiting",
-            Meaning(
-                "Wait of spans",
-                "Seconds until a collector has stored what waits in it, at the rate of 2 minutes; "
-                "above the line JaegerSpansWaiting fires.",
-                look.SECONDS,
-                empty=_ONE,
-            ),
-            "{{instance}} {{exporter}}",
-        ),
-        judged.tile(
-            rules,
-            "ThanosCompactionHalted",
-            Meaning(
-                "Compactor",
-                "Whether Thanos' compactor works; where it has halted ThanosCompactionHalted "
-                "fires.",
-                look.NUMBER,
-                empty=_ONE,
-            ),
-            names=look.HALTED,
-        ),
-        height=8,
+        height=4,
     )
