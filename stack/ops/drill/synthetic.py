@@ -55,6 +55,7 @@ def _thanos() -> Iterator[dict[str, Any]]:
     yield _series("thanos_query_concurrent_gate_queries_max", "20")
     yield _series("thanos_shipper_upload_failures_total", _RISING)
     yield _series("thanos_shipper_dir_sync_failures_total", "0")
+    yield _series("thanos_shipper_uploads_total", "0")
     yield _series("thanos_objstore_bucket_operations_total", _RISING)
     yield _series("thanos_objstore_bucket_operation_failures_total", _RISING)
     yield _series("thanos_compact_halted", "1")
