@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -47,6 +48,9 @@ ALERTS = (
 )
 # Enough blocks for some of them to be joined.
 BEGAN = -36 * HOURS
+# Seconds after which the balancer gives a request up, and how many are made at a time, so that in
+# each second some are given up.
+_GIVEN_UP, _ASKING = 5, 10
 PROOF = {
     "alert": "Proof",
     "expr": "vector(1)",
@@ -174,7 +178,8 @@ def broken(parts: Parts) -> Iterator[Parts]:
     # A store that cannot read its bucket does not start.
     _move_store(parts)
     _take_bucket_away(parts)
-    with in_background(lambda over: _ask(parts, over), at_once=4):
+    turns = itertools.count()
+    with in_background(lambda over: _ask(parts, over, next(turns)), at_once=_ASKING):
         yield parts
 
 
@@ -288,8 +293,9 @@ def _move_store(parts: Parts) -> None:
     until(lambda: healthy(known), "the store is ready", 90)
 
 
-def _ask(parts: Parts, over: threading.Event) -> None:
-    """Ask the gateway, by the balancer, again and again."""
+def _ask(parts: Parts, over: threading.Event, turn: int) -> None:
+    """Ask the gateway, by the balancer, again and again; each of several at its own time."""
+    over.wait(turn * _GIVEN_UP / _ASKING)
     while not over.wait(0.05):
         with suppress(httpx.HTTPError):
             httpx.get(parts.plan.url("GATEWAY_PORT"), timeout=10)
