@@ -49,7 +49,7 @@ _PAIRS = {
     ),
     "BalancerErrors": (
         "Balancer's errors",
-        "Share of the requests of 5 minutes to a service that the balancer could hand to nobody;",
+        "Share of the requests of a minute to a service that the balancer could hand to nobody;",
         _LIMIT,
         look.RATIO,
         "max",
