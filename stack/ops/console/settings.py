@@ -47,11 +47,14 @@ class Settings:
         root = read(environ, _VARIABLE, folder, Path("grafana"))
         if not (root / "dashboards").is_dir():
             raise _wrong(root, "a folder with dashboards/ in it")
-        sources = _datasources(root / "provisioning" / "datasources", environ)
+        sources = _datasources(root / "provisioning" / "datasources")
         for kind in ("prometheus", "jaeger", "alertmanager"):
             if kind not in sources:
                 raise _wrong(root, f"a folder whose provisioning has a {kind} datasource")
-        urls = {kind: source["url"].rstrip("/") for kind, source in sources.items()}
+        urls = {
+            kind: _with_variables(str(source["url"]), environ).rstrip("/")
+            for kind, source in sources.items()
+        }
         interval = (sources["prometheus"].get("jsonData") or {}).get("timeInterval", "15s")
         try:
             scraped = seconds(str(interval))
@@ -61,17 +64,14 @@ class Settings:
         return cls(dashboards, urls["prometheus"], urls["jaeger"], urls["alertmanager"], scraped)
 
 
-def _datasources(path: Path, environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """Return the first datasource of each type that has a url, with the url's variables put in."""
+def _datasources(path: Path) -> dict[str, dict[str, Any]]:
+    """Return the first datasource of each type; one has a url."""
     found: dict[str, dict[str, Any]] = {}
     for file in sorted(path.glob("*.yaml")):
         try:
             for source in yaml.safe_load(file.read_text(encoding="utf-8"))["datasources"]:
                 if source.get("url"):
-                    url = _with_variables(str(source["url"]), environ)
-                    found.setdefault(source["type"], {**source, "url": url})
-        except ConfigurationError:
-            raise
+                    found.setdefault(source["type"], source)
         except _UNREADABLE as error:
             raise _wrong(file, f"a datasources file ({error})") from None
     return found

@@ -10,7 +10,7 @@ from stack.ops.dashboards.rules import Rules
 _TARGET = "{{service}} ({{job}})"
 _ONE = "only pairs have it"
 _FIRST, _LIMIT = "at the first", "where the tile turns"
-# Title, meaning, when the alert fires, unit, and how several are one number.
+# Title, meaning, when the alert fires, unit, how several are one number, and words for values.
 _PAIRS = {
     "ThanosQueryIncomplete": (
         "Stores not asked",
@@ -18,6 +18,7 @@ _PAIRS = {
         _FIRST,
         look.COUNT,
         "sum",
+        look.NOTHING,
     ),
     "ThanosUploadFailing": (
         "Failed uploads",
@@ -25,6 +26,7 @@ _PAIRS = {
         "where none went well",
         look.COUNT,
         "sum",
+        look.NOTHING,
     ),
     "ThanosBucketFailing": (
         "Bucket's failures",
@@ -32,6 +34,7 @@ _PAIRS = {
         _LIMIT,
         look.RATIO,
         "max",
+        look.NOTHING,
     ),
     "ThanosCompactionHalted": (
         "Compactor",
@@ -39,6 +42,7 @@ _PAIRS = {
         "where it has halted",
         look.NUMBER,
         "max",
+        look.HALTED,
     ),
     "ThanosAlertsLost": (
         "Ruler's alerts lost",
@@ -46,6 +50,7 @@ _PAIRS = {
         _FIRST,
         look.COUNT,
         "sum",
+        look.NOTHING,
     ),
     "BalancerErrors": (
         "Balancer's errors",
@@ -53,6 +58,7 @@ _PAIRS = {
         _LIMIT,
         look.RATIO,
         "max",
+        look.NOTHING,
     ),
 }
 
@@ -281,10 +287,10 @@ def _pairs(board: Board, rules: Rules) -> None:
                 alert,
                 Meaning(title, f"{text} {alert} fires {where}.", unit, empty=_ONE),
                 summary=summary,
-                names=look.HALTED if alert == "ThanosCompactionHalted" else look.NOTHING,
+                names=names,
                 base=look.GREY,
             )
-            for alert, (title, text, where, unit, summary) in _PAIRS.items()
+            for alert, (title, text, where, unit, summary, names) in _PAIRS.items()
         ),
         height=4,
     )

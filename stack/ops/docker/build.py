@@ -31,6 +31,7 @@ from stack.ops.docker.images import (
     SERVICES,
     THANOS,
     VERSITYGW,
+    Image,
 )
 from stack.ops.jaeger import build_jaeger
 from stack.ops.scale.balancer import find_balancer
@@ -164,21 +165,15 @@ class _Builder:
 
     def jaeger(self) -> None:
         """Make its image, of a static program."""
-        program = build_jaeger(self._run_dir, self._progress)
-        layout.programs(self._folder / "jaeger", {"jaeger": program})
-        self._tool("jaeger", str(JAEGER.built))
+        self._program(JAEGER, "jaeger", build_jaeger)
 
     def thanos(self) -> None:
         """Make its image, of a static program."""
-        program = build_thanos(self._run_dir, self._progress)
-        layout.programs(self._folder / "thanos", {"thanos": program})
-        self._tool("thanos", str(THANOS.built))
+        self._program(THANOS, "thanos", build_thanos)
 
     def versitygw(self) -> None:
         """Make its image, of a static program."""
-        program = build_versitygw(self._run_dir, self._progress)
-        layout.programs(self._folder / "versitygw", {"versitygw": program})
-        self._tool("versitygw", str(VERSITYGW.built))
+        self._program(VERSITYGW, "versitygw", build_versitygw)
 
     def cassandra(self) -> None:
         """Make its image, of its jars and a root file system with Java."""
@@ -191,9 +186,12 @@ class _Builder:
 
     def balancer(self) -> None:
         """Make its image, of Debian's package."""
-        program = find_balancer(self._run_dir, self._progress)
-        layout.programs(self._folder / "balancer", {"caddy": program})
-        self._tool("balancer", str(BALANCER.built))
+        self._program(BALANCER, "caddy", find_balancer)
+
+    def _program(self, image: Image, name: str, get: Callable[[Path, Progress], Path]) -> None:
+        program = get(self._run_dir, self._progress)
+        layout.programs(self._folder / image.name, {name: program})
+        self._tool(image.name, str(image.built))
 
     def _packages(self) -> None:
         if not (self._folder / "prometheus").exists():
