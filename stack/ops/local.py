@@ -203,6 +203,17 @@ def _start(plan: Plan, wanted: Sequence[Component], supervisor: Supervisor) -> N
     make_secrets(plan.secrets)
     for each in wanted:
         (plan.data / each.name).mkdir(parents=True, exist_ok=True)
+    write_files(plan)
+    run_folder.save(plan)
+    supervisor.start(wanted, plan.root)
+
+
+def write_files(plan: Plan) -> None:
+    """Write the components' files with this plan's addresses and speed.
+
+    Raises:
+        OpsError: a file cannot be read or understood; the message names it.
+    """
     # A target that is never there would be an alert: the embedded store counts no spans.
     left_out = [
         "targets/grafana.yaml",
@@ -222,8 +233,6 @@ def _start(plan: Plan, wanted: Sequence[Component], supervisor: Supervisor) -> N
         write_upstreams(plan)
     if plan.shards > 1:
         write_shards(plan)
-    run_folder.save(plan)
-    supervisor.start(wanted, plan.root)
 
 
 def _wait_until_healthy(

@@ -22,14 +22,12 @@ from stack.errors import OpsError
 from stack.ops.binaries import Binaries, find_binaries
 from stack.ops.components import Component, Plan, alertmanager
 from stack.ops.drill.background import in_background
-from stack.ops.local import addresses, healthy
+from stack.ops.local import healthy, write_files
 from stack.ops.ports import LOCALHOST, free_ports
-from stack.ops.render import render
 from stack.ops.scale.balancer import find_balancer
-from stack.ops.scale.components import changes
 from stack.ops.scale.metrics import prometheus_pairs, thanos
 from stack.ops.scale.ports import SCALED
-from stack.ops.scale.services import balancer, write_upstreams
+from stack.ops.scale.services import balancer
 from stack.ops.secrets import make_secrets
 from stack.ops.thanos import find_thanos
 from tests.integration.conftest import PORTS, until
@@ -139,15 +137,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
         skip_scaled("no Thanos; `make thanos` builds it")
     plan = Plan(ROOT, run_dir, free_ports((*PORTS, *SCALED)), speed=SPEED, scale=True)
     make_secrets(plan.secrets)
-    render(
-        ROOT,
-        plan.config,
-        addresses=addresses(plan),
-        secrets_dir=plan.secrets,
-        speed=SPEED,
-        changes=changes(plan),
-    )
-    write_upstreams(plan)
+    write_files(plan)
     rules = plan.config / "thanos" / "rules" / "slo-proof.rules.yml"
     rules.write_text(yaml.safe_dump({"groups": [{"name": "proof", "rules": [PROOF]}]}))
     (plan.data / "prometheus").mkdir(parents=True)

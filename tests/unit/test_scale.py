@@ -14,12 +14,10 @@ from stack.errors import OpsError
 from stack.ops import thanos
 from stack.ops.binaries import Binaries
 from stack.ops.components import Plan, components
-from stack.ops.local import addresses, everything
+from stack.ops.local import everything, write_files
 from stack.ops.ports import DEFAULTS, default_ports, read_ports
-from stack.ops.render import render
 from stack.ops.scale import files, programs
 from stack.ops.scale.balancer import find_balancer
-from stack.ops.scale.components import changes
 from stack.ops.scale.ports import REPLICAS, SCALED, replicas
 from stack.ops.scale.prometheus import scaled
 from stack.ops.scale.services import write_upstreams
@@ -36,13 +34,7 @@ def plan_of(tmp_path: Path, **more: Any) -> Plan:
 
 def rendered(plan: Plan) -> Any:
     """Return the pair's configuration as local mode writes it."""
-    render(
-        ROOT,
-        plan.config,
-        addresses=addresses(plan),
-        secrets_dir=plan.secrets,
-        changes=changes(plan),
-    )
+    write_files(plan)
     return yaml.safe_load((plan.config / "prometheus" / "prometheus.yml").read_text())
 
 

@@ -21,12 +21,10 @@ from stack.ops.cli import main
 from stack.ops.commands import Progress
 from stack.ops.components import Component, Plan
 from stack.ops.docker import compose
-from stack.ops.local import addresses, everything
+from stack.ops.local import everything, write_files
 from stack.ops.ports import DEFAULTS, default_ports, read_ports
-from stack.ops.render import render
 from stack.ops.rule_files import FOLDER, rules_in
 from stack.ops.scale import files
-from stack.ops.scale.components import changes
 from stack.ops.scale.ports import SCALED
 from stack.ops.scale.prometheus import scaled
 from stack.ops.scale.shards import (
@@ -37,7 +35,6 @@ from stack.ops.scale.shards import (
     prometheus_name,
     ruled,
     sharded,
-    write_shards,
 )
 from stack.ops.secrets import make_secrets
 from stack.ops.thanos import find_thanos
@@ -59,14 +56,7 @@ def plan(tmp_path: Path) -> Plan:
 def rendered(plan: Plan) -> list[Path]:
     """The configuration of each shard as local mode writes it."""
     make_secrets(plan.secrets)
-    render(
-        ROOT,
-        plan.config,
-        addresses=addresses(plan),
-        secrets_dir=plan.secrets,
-        changes=changes(plan),
-    )
-    write_shards(plan)
+    write_files(plan)
     return [plan.config / "prometheus" / file_of(shard) for shard in SHARDS]
 
 
